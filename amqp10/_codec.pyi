@@ -1,0 +1,236 @@
+"""The typed face of the compiled codec: values, composites, frames, deliveries and messages."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Self, final
+
+from typing_extensions import Buffer
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+DEFAULT_MAX_DEPTH: Final[int]
+DEFAULT_MAX_ELEMENTS: Final[int]
+
+def encode(value: object, *, max_depth: int = ...) -> bytes: ...
+def decode(buffer: Buffer, *, max_depth: int = ..., max_elements: int = ..., max_size: int | None = ...) -> Any: ...
+
+# --- composites -------------------------------------------------------------------------------------------------------
+
+@final
+class Field:
+    type: str
+    default: Any
+    mandatory: bool
+    multiple: bool
+    always: bool
+    def __init__(self, type: str, default: object, mandatory: bool, multiple: bool, always: bool) -> None: ...
+
+class CompositeBase:
+    def __init__(self, **fields: Any) -> None: ...
+    def __eq__(self, other: object) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+def register_composite(cls: type, descriptor: str, code: int, fields: Mapping[str, Field]) -> None: ...
+def encode_composite(value: CompositeBase) -> bytes: ...
+def decode_composite(buffer: Buffer, *, max_depth: int = ..., max_elements: int = ...) -> Any: ...
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+@final
+class ProtocolHeader:
+    protocol_id: int
+    major: int
+    minor: int
+    revision: int
+
+@final
+class Frame:
+    type: int
+    channel: int
+    performative: Any
+    payload: bytes
+
+@final
+class TransferRun:
+    channel: int
+    handle: int
+    first: int
+    count: int
+    settled: bool
+    size: int
+    deliveries: list[Delivery]
+
+class FrameReader:
+    max_frame_size: int
+    runs: bool
+    error: BaseException | None
+    frames: int
+    def __init__(
+        self, *, max_frame_size: int = 512, max_depth: int = ..., max_elements: int = ..., runs: bool = True
+    ) -> None: ...
+    def feed(self, data: Buffer) -> list[ProtocolHeader | Frame | TransferRun]: ...
+    def bind(self, channel: int, handle: int, delivery_class: type[Delivery], receiver: object) -> None: ...
+    def unbind(self, channel: int, handle: int) -> None: ...
+    def unbind_channel(self, channel: int) -> None: ...
+    @property
+    def buffered(self) -> int: ...
+
+class FrameWriter:
+    frames: int
+    transfers: int
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    def write_header(self, protocol_id: int) -> None: ...
+    def write_empty(self) -> None: ...
+    def write_frame(
+        self,
+        channel: int,
+        performative: CompositeBase,
+        payload: Buffer = b"",
+        *,
+        max_frame_size: int = 0xFFFFFFFF,
+    ) -> None: ...
+    def write_transfer(
+        self,
+        delivery: OutgoingDelivery,
+        channel: int,
+        handle: int,
+        max_frame_size: int,
+        max_frames: int,
+        batchable: bool,
+    ) -> int: ...
+    def take(self, limit: int | None = None) -> bytes: ...
+
+# --- deliveries -------------------------------------------------------------------------------------------------------
+
+class Delivery:
+    receiver: Any
+    delivery_id: int
+    delivery_tag: bytes
+    message_format: int
+    payload: bytes
+    settled: bool
+    state: Any
+    remote_state: Any
+    remote_settled: bool
+    waiter: Any
+    taken: bool
+    @property
+    def message(self) -> Message: ...
+    def accept(self) -> None: ...
+    def reject(
+        self, condition: str | None = None, description: str | None = None, info: Mapping[Any, Any] | None = None
+    ) -> None: ...
+    def release(self) -> None: ...
+    def modify(
+        self,
+        *,
+        delivery_failed: bool = False,
+        undeliverable_here: bool = False,
+        message_annotations: Mapping[Any, Any] | None = None,
+    ) -> None: ...
+    def settle(self, state: object = None) -> None: ...
+
+def new_delivery(
+    delivery_class: type[Delivery],
+    receiver: object,
+    delivery_id: int,
+    delivery_tag: bytes,
+    message_format: int,
+    settled: bool,
+    payload: Sequence[Buffer],
+) -> Delivery: ...
+
+class SenderTally:
+    owner: Any
+    count: int
+    size: int
+    def __init__(self, owner: object) -> None: ...
+
+class OutgoingDelivery:
+    tally: SenderTally
+    delivery_id: int
+    delivery_tag: bytes
+    message_format: int
+    presettled: bool
+    size: int
+    settled: bool
+    state: Any
+    error: BaseException | None
+    waiter: Any
+    read: bool
+    def __init__(
+        self,
+        tally: SenderTally,
+        content: object,
+        delivery_tag: bytes,
+        presettled: bool = False,
+        header: CompositeBase | None = None,
+    ) -> None: ...
+    @property
+    def written(self) -> int: ...
+    @property
+    def remaining(self) -> int: ...
+
+class UnsettledIndex:
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    def add(self, delivery: OutgoingDelivery) -> None: ...
+    def settle(
+        self, first: int, last: int, state: object, settled: bool
+    ) -> tuple[list[SenderTally], list[OutgoingDelivery]]: ...
+    def remove(self, delivery: OutgoingDelivery) -> bool: ...
+    def take_all(self, tally: SenderTally | None = None) -> list[OutgoingDelivery]: ...
+
+class DispositionQueue:
+    def __init__(self, role: bool) -> None: ...
+    def __len__(self) -> int: ...
+    def add(self, delivery_id: int, state: object, settled: bool) -> None: ...
+    def flush(self, writer: FrameWriter, channel: int, max_frame_size: int) -> int: ...
+
+# --- messages ---------------------------------------------------------------------------------------------------------
+
+class Data:
+    parts: tuple[bytes, ...]
+    def __init__(self, *parts: Buffer) -> None: ...
+
+class AmqpSequence:
+    lists: tuple[list[Any], ...]
+    def __init__(self, *lists: Iterable[Any]) -> None: ...
+
+class AmqpValue:
+    value: Any
+    def __init__(self, value: Any) -> None: ...
+
+class Message:
+    body: Any
+    body_type: str | None
+    header: Any
+    delivery_annotations: Any
+    message_annotations: Any
+    properties: Any
+    application_properties: Any
+    footer: Any
+    message_format: int
+    def __init__(
+        self,
+        body: Any = None,
+        *,
+        header: Any = None,
+        delivery_annotations: Mapping[Any, Any] | None = None,
+        message_annotations: Mapping[Any, Any] | None = None,
+        properties: Any = None,
+        application_properties: Mapping[str, Any] | None = None,
+        footer: Mapping[Any, Any] | None = None,
+        message_format: int = 0,
+    ) -> None: ...
+    def encode(self) -> bytes: ...
+    @classmethod
+    def decode(
+        cls,
+        buffer: Buffer,
+        *,
+        message_format: int = 0,
+        max_depth: int = ...,
+        max_elements: int = ...,
+        max_size: int | None = ...,
+    ) -> Self: ...
