@@ -1,0 +1,167 @@
+"""How the tree looks: sizes, places, mirrors, docstrings, and words that do not belong in it."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.project.source import LEFTOVERS, PACKAGE, ROOT, project_files, read
+
+MAX_LINES = 700
+TEXT = (".py", ".pyi", ".pyx", ".pxi", ".pxd", ".md", ".sh", ".toml", ".yml", ".yaml", ".cfg", ".in")
+TOP_LEVEL = frozenset(
+    [".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "LICENSE", "MANIFEST.in"]
+    + ["README.md", "amqp10", "bench", "docs", "examples", "pyproject.toml", "setup.py", "tests"]
+)
+# Modules without a rule of their own to test, and where the tests of others stand under another name.
+NOT_MIRRORED = frozenset({"amqp10/_version.py"})
+MIRRORED_BY: dict[str, str] = {}
+
+# Written so that no pattern matches itself.
+FORBIDDEN = {
+    r"(?<![\w.])/(work|farm)[/]|(?<![\w.])/root[/]|~[/]\.pyenv": "a place of one machine",
+    r"\.\.[/]shared|\.[l]ibrary": "a place of one machine",
+    r"pypi\.[o]rg|pythonhosted\.[o]rg|maven\.[o]rg|npmjs\.[o]rg|deb\.debian\.[o]rg|crates\.[i]o": "a registry's host",
+    r"\b[i]ssues? #?\d+\b": "how the work was divided",
+    r"\b([T]ODO|[F]IXME|[X]XX|[H]ACK)\b": "work left undone",
+    r"^[<]{7} |^[>]{7} ": "a merge left undone",
+    r"\b[i]mport \*": "an import of everything",
+    r"# type: [i]gnore(?!\[)|# [n]oqa(?!:)": "a blanket exemption",
+}
+# They look for interpreters where machines keep them.
+MAY_NAME_PLACES = (".ci/", ".github/")
+
+
+def text_files() -> list[str]:
+    """Returns the names of the files that people write."""
+    return [name for name in project_files() if name.endswith(TEXT) or name in {".ci/run", "tests/brokers/install"}]
+
+
+def too_long(text: str) -> bool:
+    return text.count("\n") > MAX_LINES
+
+
+def forbidden_words(text: str) -> list[str]:
+    found = []
+    for pattern, what in FORBIDDEN.items():
+        for match in re.finditer(pattern, text, re.MULTILINE):
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(f"line {line}: {match[0]!r} is {what}")
+    return found
+
+
+def undocumented(tree: ast.Module) -> list[str]:
+    """Returns the public modules, classes, functions and methods without a docstring."""
+    return [name for name, node in public_nodes(tree, "module") if not ast.get_docstring(node)]
+
+
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public_nodes(node: Documented, name: str) -> Iterator[tuple[str, Documented]]:
+    """Yields what a reader of the documentation would look up, outermost first."""
+    yield name, node
+    for child in node.body if isinstance(node, ast.Module | ast.ClassDef) else []:
+        definition = isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if definition and not child.name.startswith("_") and not is_repetition(child):
+            yield from public_nodes(child, f"{name}.{child.name}")
+
+
+def is_repetition(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Tells whether a definition only restates one that is documented elsewhere."""
+    names = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
+    return bool(names & {"overload", "override", "setter", "deleter"})
+
+
+def mirrors(module: str, tests: list[str]) -> list[str]:
+    """Returns the test files of a module: same folder, same name, perhaps with more behind it."""
+    folder, _, file = module.removeprefix("amqp10/").removesuffix(".py").rpartition("/")
+    start = f"tests/{folder}/test_{file}" if folder else f"tests/test_{file}"
+    return [name for name in tests if re.match(rf"{re.escape(start)}(_\w+)?\.py$", name)]
+
+
+def test_no_file_is_too_long() -> None:
+    assert [name for name in text_files() if too_long(read(name))] == []
+
+
+def test_the_top_level_holds_what_it_should() -> None:
+    assert {name.split("/")[0] for name in project_files()} - TOP_LEVEL == set()
+
+
+def test_nothing_generated_is_committed() -> None:
+    assert [name for name in project_files() if LEFTOVERS.search(name) or name.endswith((".c", ".html"))] == []
+
+
+def test_every_module_has_tests() -> None:
+    files = project_files()
+    modules = [name for name in files if re.match(r"amqp10/.*\.py$", name) and not name.endswith("/__init__.py")]
+    missing = [name for name in modules if not mirrors(name, files) and MIRRORED_BY.get(name) not in files]
+    assert set(missing) - NOT_MIRRORED == set()
+
+
+def test_exceptions_to_mirroring_are_needed() -> None:
+    files = project_files()
+    assert [name for name in (*NOT_MIRRORED, *MIRRORED_BY) if name not in files or mirrors(name, files)] == []
+
+
+def test_everything_public_is_documented() -> None:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if missing := undocumented(ast.parse(path.read_text(encoding="utf-8"))):
+            found[path.relative_to(ROOT).as_posix()] = missing
+    assert found == {}
+
+
+def test_no_forbidden_words() -> None:
+    found = {name: forbidden_words(read(name)) for name in text_files() if not name.startswith(MAY_NAME_PLACES)}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_ci_names_no_registry() -> None:
+    found = {name: forbidden_words(read(name)) for name in text_files() if name.startswith(MAY_NAME_PLACES)}
+    assert [words for name in found for words in found[name] if not words.endswith("a place of one machine")] == []
+
+
+def test_texts_are_found() -> None:
+    assert {"pyproject.toml", "amqp10/__init__.py", "tests/project/test_layout.py"} <= set(text_files())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see /wor" + "k/x",
+        "in /roo" + "t/x",
+        "~" + "/.pyenv/versions",
+        ".." + "/shared/a",
+        "https://pypi." + "org/simple",
+        "for issue " + "3",
+        "# TO" + "DO: later",
+        "x\n<<<<<<" + "< HEAD",
+        "from os import" + " *",
+        "x = 1  # type: " + "ignore",
+        "x = 1  # no" + "qa",
+    ],
+)
+def test_a_forbidden_word_is_seen(text: str) -> None:
+    assert len(forbidden_words(text)) == 1
+
+
+@pytest.mark.parametrize("text", ["framework/x", "tests/work/x", "x  # type: " + "ignore[attr-defined]", "no issues"])
+def test_an_innocent_word_is_not(text: str) -> None:
+    assert forbidden_words(text) == []
+
+
+def test_a_long_file_is_seen() -> None:
+    assert [too_long("x\n" * lines) for lines in (MAX_LINES, MAX_LINES + 1)] == [False, True]
+
+
+def test_a_missing_docstring_is_seen() -> None:
+    source = "class A:\n  def f(self): ...\n  def _g(self): ...\n@overload\ndef h(): ...\nasync def k():\n  'x'\n"
+    assert undocumented(ast.parse(source)) == ["module", "module.A", "module.A.f"]
+
+
+def test_a_module_without_tests_is_seen() -> None:
+    tests = ["tests/engine/test_link.py", "tests/engine/test_session_windows.py", "tests/test_links.py"]
+    modules = ["amqp10/engine/link.py", "amqp10/engine/session.py", "amqp10/link.py", "amqp10/engine/lin.py"]
+    assert [bool(mirrors(module, tests)) for module in modules] == [True, True, False, False]
