@@ -136,6 +136,12 @@ class AMQPError(Exception):
         if level is not None:
             self.level = level
 
+    def again(self) -> AMQPError:
+        """Return a copy to raise: one error may reach many waiters, each with a traceback of its own."""
+        copy = _rebuild(type(self), self.args, self.__dict__)
+        copy.__cause__ = self.__cause__
+        return copy
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by attributes: subclasses have constructors of their own."""
         return (_rebuild, (type(self), self.args, self.__dict__))

@@ -1,0 +1,394 @@
+"""The receiving end of a link: credit given, deliveries taken, settlement (§2.6.7, §2.6.12).
+
+Owns the queue of deliveries that the application has not taken, and the assembly of those that come in several frames.
+What credit is, is in `windows`; how dispositions leave, in the session.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from amqp10._codec import Delivery, encode_composite, new_delivery
+from amqp10.engine.endpoint import Operation, Violation
+from amqp10.engine.events import DeliveriesArrived
+from amqp10.engine.link import ATTACHED, DETACH_SENT, Link
+from amqp10.engine.windows import IncomingCredit
+from amqp10.errors import AMQPError, Condition, EncodeError, InvalidState
+from amqp10.outcomes import RELEASED, Accepted, DeliveryState, Released
+from amqp10.types import ReceiverSettleMode
+
+if TYPE_CHECKING:
+    from amqp10._codec import TransferRun
+    from amqp10.engine.session import Session
+    from amqp10.options import ReceiverOptions
+    from amqp10.performatives import Attach, Flow, Transfer
+
+__all__ = ["Receiver"]
+
+_MAX_TAG = 32  # bytes of a delivery-tag (§2.8.7)
+_MAX_CREDIT = 0x7FFFFFFF
+_DISPOSITION_OVERHEAD = 48  # bytes of a disposition frame beside its state, at most
+_PLAIN_OUTCOMES = (Accepted, Released)
+
+
+@dataclass(slots=True)
+class _Partial:
+    """A delivery of which frames are still to come."""
+
+    delivery_id: int
+    delivery_tag: bytes
+    message_format: int
+    settled: bool = False
+    size: int = 0
+    payload: list[bytes] = field(default_factory=list)
+
+
+class Receiver(Link):
+    """The receiving end of a link. Made by `Session.new_receiver`.
+
+    Attributes:
+        deliveries: what came and was not taken, oldest first.
+        credit: the arithmetic of what the peer may send.
+        delivery_class: what deliveries are made as; a driver sets its own before the attach.
+    """
+
+    __slots__ = ("_max_message_size", "_partial", "_paused", "_second", "_settle", "credit", "deliveries", "delivery_class")
+
+    kind = "receiver"
+    role = True
+
+    options: ReceiverOptions
+
+    def __init__(self, session: Session, options: ReceiverOptions) -> None:
+        super().__init__(session, options)
+        self.deliveries: deque[Delivery] = deque()
+        self.delivery_class: type[Delivery] = Delivery
+        self.credit = IncomingCredit(options.credit)
+        self._partial: _Partial | None = None
+        self._paused = 0  # the automatic credit that pause() suspended
+        self._second = False  # rcv-settle-mode second was agreed
+        self._max_message_size = options.max_message_size or 0
+        # What a delivery calls to be settled; a driver that must lock puts itself in between.
+        self._settle: Callable[[Delivery, Any], None] = self.settle
+
+    # --- deliveries in ------------------------------------------------------------------------------------------------
+
+    def admits(self, run: TransferRun) -> bool:
+        """Whether a run can be taken as a whole."""
+        return (
+            self.state is ATTACHED
+            and self._partial is None
+            and run.count <= self.credit.allowance
+            and not 0 < self._max_message_size < run.largest
+            and run.deliveries[0].receiver is self
+        )
+
+    def receive_run(self, run: TransferRun) -> None:
+        """Take a run that `admits` let in."""
+        self.credit.receive(run.count)
+        if not run.settled:
+            self.session.incoming.extend(run.deliveries)
+        self.deliveries.extend(run.deliveries)
+        self._announce()
+
+    def receive_delivery(self, delivery: Delivery) -> None:
+        """Take a delivery of one frame."""
+        if self.state is DETACH_SENT:
+            return
+        if self._partial is not None:
+            raise Violation(self, Condition.NOT_ALLOWED, "a delivery began before the one before it was complete")
+        self._check_credit()
+        self._check_size(len(delivery.payload))
+        delivery.receiver = self
+        self._take_in(delivery)
+
+    def receive_transfer(self, transfer: Transfer, payload: bytes) -> None:
+        """Take a transfer frame: a delivery, or a part of one."""
+        if self.state is DETACH_SENT:
+            return
+        partial = self._partial
+        if partial is None:
+            partial = self._begin_delivery(transfer)
+        else:
+            self._check_continuation(partial, transfer)
+        if transfer.aborted:
+            self._abort()
+            return
+        self._partial = partial
+        partial.settled = partial.settled or bool(transfer.settled)
+        partial.size += len(payload)
+        self._check_size(partial.size)
+        partial.payload.append(payload)
+        if not transfer.more:
+            self._partial = None
+            self._take_in(self._assemble(partial))
+
+    def _begin_delivery(self, transfer: Transfer) -> _Partial:
+        if transfer.delivery_id is None or transfer.delivery_tag is None:
+            # §2.7.5: both are to be there on the first transfer of a delivery.
+            raise Violation(self, Condition.NOT_ALLOWED, "the first transfer of a delivery without delivery-id or tag")
+        if len(transfer.delivery_tag) > _MAX_TAG:
+            raise Violation(self, Condition.INVALID_FIELD, "a delivery-tag of more than 32 bytes")
+        self._check_credit()
+        return _Partial(transfer.delivery_id, transfer.delivery_tag, transfer.message_format or 0)
+
+    def _check_continuation(self, partial: _Partial, transfer: Transfer) -> None:
+        """§2.7.5: what a continuation repeats must be what the first transfer said."""
+        pairs = (
+            (transfer.delivery_id, partial.delivery_id),
+            (transfer.delivery_tag, partial.delivery_tag),
+            (transfer.message_format, partial.message_format),
+        )
+        if any(given is not None and given != known for given, known in pairs):
+            raise Violation(self, Condition.NOT_ALLOWED, "a transfer contradicts the delivery that it continues")
+
+    def _check_credit(self) -> None:
+        if self.credit.allowance <= 0:
+            raise Violation(self, Condition.TRANSFER_LIMIT_EXCEEDED, "more deliveries than there was credit for")
+
+    def _check_size(self, size: int) -> None:
+        if 0 < self._max_message_size < size:
+            self._partial = None
+            raise Violation(
+                self,
+                Condition.MESSAGE_SIZE_EXCEEDED,
+                f"a message of more than {self._max_message_size} bytes (max-message-size)",
+            )
+
+    def _abort(self) -> None:
+        """An aborted delivery has used its credit, and gives it back at once."""
+        self._partial = None
+        self.credit.receive(1)
+        self._give_back()
+
+    def _assemble(self, partial: _Partial) -> Delivery:
+        return new_delivery(
+            self.delivery_class,
+            self,
+            partial.delivery_id,
+            partial.delivery_tag,
+            partial.message_format,
+            partial.settled,
+            partial.payload,
+        )
+
+    def _take_in(self, delivery: Delivery) -> None:
+        self.credit.receive(1)
+        if not delivery.settled:
+            self.session.incoming.add(delivery)
+        self.deliveries.append(delivery)
+        self._announce()
+
+    def _announce(self) -> None:
+        self.connection.emit(DeliveriesArrived(self))
+        if self.watchers:
+            self.connection.changed(self)  # a drain may be over
+
+    # --- deliveries out -----------------------------------------------------------------------------------------------
+
+    def take(self) -> Delivery | None:
+        """Take the oldest delivery, or None where there is none."""
+        if not self.deliveries:
+            return None
+        delivery = self.deliveries.popleft()
+        delivery.taken = True
+        if delivery.presettled:
+            self._give_back()
+        window = self.session.incoming_window
+        if window.remaining <= window.low:
+            self.session.refresh_window()
+        return delivery
+
+    def release_untaken(self) -> int:
+        """Release what came and was not taken; return how many."""
+        count = len(self.deliveries)
+        while self.deliveries:
+            delivery = self.deliveries.popleft()
+            delivery.taken = True
+            if delivery.presettled:
+                self._give_back()
+            elif not delivery.settled and self.state is ATTACHED:
+                self.settle(delivery, RELEASED)
+        return count
+
+    # --- settlement ---------------------------------------------------------------------------------------------------
+
+    def settle(self, delivery: Delivery, state: Any) -> None:
+        """Settle a delivery with a state, or give it the state and wait for the sender to settle (mode second).
+
+        Args:
+            delivery: one of this receiver's.
+            state: the outcome; None settles without one.
+
+        Raises:
+            InvalidState: it has another state already.
+            AMQPError: why the link is over; the delivery stays unsettled.
+        """
+        if self.error is not None:
+            raise self.error.again()
+        if state is not None and type(state) not in _PLAIN_OUTCOMES:
+            self._check_state(state)
+        if self._second and state is not None:
+            self._settle_second(delivery, state)
+            return
+        session = self.session
+        delivery.state = state
+        delivery.settled = True
+        session.incoming.discard(delivery.delivery_id)
+        session.queue_disposition(delivery.delivery_id, state, True)
+        self._give_back()
+
+    def _check_state(self, state: Any) -> None:
+        """Find now what could not be encoded when the disposition leaves."""
+        if not isinstance(state, DeliveryState):
+            raise TypeError(f"a delivery state is needed, not {state!r}")
+        size = len(encode_composite(state)) + _DISPOSITION_OVERHEAD
+        if size > self.connection.max_frame_size:
+            raise EncodeError(f"the state makes a disposition of {size} bytes; the peer takes frames of {self.connection.max_frame_size}")
+
+    def _settle_second(self, delivery: Delivery, state: Any) -> None:
+        if delivery.state is not None:
+            if delivery.state == state:
+                return
+            raise InvalidState(f"the delivery's state is {delivery.state!r}", level="delivery")
+        delivery.state = state
+        self.session.queue_disposition(delivery.delivery_id, state, False)
+
+    def settled_by_sender(self, delivery: Delivery) -> None:
+        """Learn that the sender settled a delivery: its credit comes back."""
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self.credit.give_back() and not self._paused:
+            self.connection.urgent = True
+            self.session.request_flow(self)
+
+    # --- credit -------------------------------------------------------------------------------------------------------
+
+    def add_credit(self, count: int) -> None:
+        """Let the peer send so many more; ends automatic credit's rest after a drain.
+
+        Args:
+            count: deliveries, 1 or more.
+
+        Raises:
+            ValueError: the count is not positive, or the credit would exceed 2**31-1.
+            InvalidState: credit is automatic, or the link is not attached.
+        """
+        self._check_attached()
+        if self.credit.automatic or self._paused:
+            raise InvalidState("credit is automatic: open the receiver with credit=0 to give it by hand", level="link")
+        if count < 1 or count + self.credit.link_credit > _MAX_CREDIT:
+            raise ValueError(f"credit must be positive and at most 2147483647 in all, not {count}")
+        if self.credit.draining:
+            raise InvalidState("the credit is being drained", level="link")
+        if self.credit.window:
+            self.credit.automatic = True  # as before the drain
+        self.credit.grant(count)
+        self.session.request_flow(self)
+
+    def pause(self) -> None:
+        """Give no more credit, and take back what can be: what is under way still comes. Harmless when paused."""
+        self._check_attached()
+        if not self._paused and self.credit.automatic:
+            self._paused = self.credit.window
+            self.credit.revoke()
+            self.session.request_flow(self)
+
+    def resume(self) -> None:
+        """Go on giving automatic credit. Harmless when not paused."""
+        self._check_attached()
+        if self._paused:
+            self._paused = 0
+            self.credit.automatic = True
+            self.session.request_flow(self)
+
+    def drain(self) -> Operation[int]:
+        """Have the peer use up its credit, or give it back, and wait until it has (§2.6.7).
+
+        Automatic credit stops until `add_credit`.
+
+        Returns:
+            How many deliveries came meanwhile.
+
+        Raises:
+            InvalidState: a drain is under way.
+        """
+        self._check_attached()
+        credit = self.credit
+        if credit.draining:
+            raise InvalidState("the credit is being drained", level="link")
+        credit.automatic = False
+        self._paused = 0
+        before = credit.received
+        if credit.link_credit:
+            credit.draining = True
+            self.session.request_flow(self)
+            try:
+                while credit.draining:
+                    self.check()
+                    yield self
+            finally:
+                credit.draining = False
+        return credit.received - before
+
+    def _check_attached(self) -> None:
+        self.check()
+        if self.state is not ATTACHED:
+            raise InvalidState(f"the receiver is in state {self.state.name}", level="link")
+
+    def _take_flow(self, flow: Flow) -> None:
+        """Take the sender's count: it moves past what we saw when the sender drained."""
+        count = self.credit.delivery_count if flow.delivery_count is None else flow.delivery_count
+        if not self.credit.confirm(count, flow.link_credit or 0):
+            raise Violation(self, Condition.TRANSFER_LIMIT_EXCEEDED, "flow counts deliveries beyond the credit")
+        self.connection.changed(self)
+        if not self._paused and self.credit.is_due():
+            self.session.request_flow(self)
+
+    def fill_flow(self, flow: Flow) -> None:
+        """Add the receiver's state; freed credit goes out with it."""
+        credit = self.credit
+        if credit.automatic:
+            credit.grant()
+        flow.handle = self.handle
+        flow.delivery_count = credit.delivery_count
+        flow.link_credit = credit.link_credit
+        flow.drain = credit.draining
+
+    # --- attach and detach --------------------------------------------------------------------------------------------
+
+    def _fill_attach(self, attach: Attach) -> None:
+        attach.max_message_size = self._max_message_size or None
+
+    def _is_refusal(self, attach: Attach) -> bool:
+        return attach.source is None
+
+    def _take_attach(self, attach: Attach) -> None:
+        if attach.initial_delivery_count is None:
+            # §2.7.3: it must be there when the role is sender.
+            raise Violation(self.session, Condition.INVALID_FIELD, "a sender's attach without initial-delivery-count")
+        self.credit.start(attach.initial_delivery_count)
+
+    def _begin_work(self) -> None:
+        assert self.remote_handle is not None
+        assert self.session.remote_channel is not None
+        self._second = self.rcv_settle_mode == ReceiverSettleMode.SECOND
+        self._max_message_size = self.options.max_message_size or 0
+        if self.credit.window != self.options.credit:
+            count = self.credit.delivery_count
+            self.credit = IncomingCredit(self.options.credit)
+            self.credit.start(count)
+        self.connection.reader.bind(self.session.remote_channel, self.remote_handle, self.delivery_class, self)
+        if self.credit.automatic:
+            self.session.request_flow(self)
+
+    def _end_work(self, error: AMQPError) -> None:
+        self._partial = None
+        self.session.incoming.take_all(self)
+        if self.session.remote_channel is not None and self.remote_handle is not None:
+            self.connection.reader.unbind(self.session.remote_channel, self.remote_handle)
+

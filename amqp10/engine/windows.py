@@ -1,0 +1,169 @@
+"""The arithmetic of session windows and of a receiver's credit; knows numbers, not frames (§2.5.6, §2.6.7)."""
+
+from __future__ import annotations
+
+from amqp10.engine.serial import MASK, difference
+
+__all__ = ["IncomingCredit", "IncomingWindow", "OutgoingWindow"]
+
+
+class IncomingWindow:
+    """How many transfer frames the peer may still send.
+
+    Args:
+        capacity: the frames a full window has.
+    """
+
+    __slots__ = ("capacity", "low", "next_id", "remaining")
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.low = capacity // 2  # above it no flow can be due
+        self.next_id: int | None = None  # next-incoming-id: unknown until the peer's begin
+        self.remaining = capacity  # of what our last begin or flow allowed
+
+    def receive(self, frames: int) -> bool:
+        """Count frames that came; False where they exceed the window."""
+        if frames > self.remaining or self.next_id is None:
+            return False
+        self.remaining -= frames
+        self.next_id = (self.next_id + frames) & MASK
+        return True
+
+    def is_due(self, held: int) -> bool:
+        """Tell whether a flow should widen the window.
+
+        Args:
+            held: frames that came and still take up room.
+        """
+        return (self.capacity - held - self.remaining) * 2 >= self.capacity
+
+    def widen(self, held: int) -> int:
+        """Open the window as far as the room goes, and return it: what a flow says. It never narrows."""
+        self.remaining = max(self.remaining, self.capacity - held)
+        return self.remaining
+
+
+class OutgoingWindow:
+    """How many transfer frames we may still send.
+
+    Args:
+        next_id: the next-outgoing-id to start from.
+    """
+
+    __slots__ = ("initial_id", "next_id", "remaining")
+
+    def __init__(self, next_id: int) -> None:
+        self.initial_id = next_id
+        self.next_id = next_id
+        self.remaining = 0  # remote-incoming-window
+
+    def spend(self, frames: int) -> None:
+        """Count frames that were written."""
+        self.next_id = (self.next_id + frames) & MASK
+        self.remaining -= frames
+
+    def update(self, next_incoming_id: int | None, incoming_window: int) -> bool:
+        """Take the peer's flow; False where it speaks of frames that we never sent.
+
+        Args:
+            next_incoming_id: the peer's, or None where it had not seen our begin.
+            incoming_window: the peer's.
+        """
+        expected = self.initial_id if next_incoming_id is None else next_incoming_id
+        in_flight = difference(self.next_id, expected)
+        self.remaining = max(0, incoming_window - in_flight)
+        return in_flight >= 0
+
+
+class IncomingCredit:
+    """The credit that a receiver gives, and what of it is used.
+
+    With automatic credit, deliveries queued or unsettled plus the link-credit never exceed `window`; what is freed goes
+    out again once it is as much as the peer still has, so neither starves the peer nor sends a flow per message.
+
+    Credit given cannot be taken back from transfers under way (§2.6.7): what the peer may send is judged by the
+    highest delivery-limit given and not yet confirmed by a flow of the peer.
+
+    Args:
+        window: deliveries at once; 0 for manual credit.
+    """
+
+    __slots__ = (
+        "automatic",
+        "delivery_count",
+        "draining",
+        "highest_limit",
+        "link_credit",
+        "outstanding",
+        "received",
+        "window",
+    )
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self.automatic = window > 0
+        self.delivery_count = 0  # the sender's, as far as known
+        self.link_credit = 0  # what our last flow left the sender
+        self.outstanding = 0  # deliveries that came and have not given their credit back
+        self.received = 0  # deliveries that came in all
+        self.highest_limit = 0  # of the delivery-limits that the sender may still go by
+        self.draining = False
+
+    def start(self, delivery_count: int) -> None:
+        """Take the sender's initial delivery-count."""
+        self.delivery_count = delivery_count
+        self.highest_limit = (delivery_count + self.link_credit) & MASK
+
+    @property
+    def allowance(self) -> int:
+        """How many deliveries may come before the peer exceeds every credit it was given."""
+        return difference(self.highest_limit, self.delivery_count)
+
+    def receive(self, count: int) -> None:
+        """Count deliveries that came, within the allowance."""
+        self.delivery_count = (self.delivery_count + count) & MASK
+        self.link_credit = max(0, self.link_credit - count)
+        self.outstanding += count
+        self.received += count
+        if self.draining and not self.link_credit:
+            self.draining = False
+
+    def give_back(self) -> bool:
+        """Count a delivery that is done with; True where the freed credit should go out."""
+        self.outstanding -= 1
+        return self.automatic and self.window - self.outstanding >= self.link_credit * 2
+
+    def is_due(self) -> bool:
+        """Tell whether freed credit should go out."""
+        free = self.window - self.outstanding
+        return self.automatic and free > self.link_credit and free >= self.link_credit * 2
+
+    def grant(self, count: int | None = None) -> None:
+        """Give credit: `count` more, or all that is free where it is None."""
+        if count is None:
+            self.link_credit = max(self.link_credit, self.window - self.outstanding)
+        else:
+            self.link_credit += count
+        limit = (self.delivery_count + self.link_credit) & MASK
+        if difference(limit, self.highest_limit) > 0:
+            self.highest_limit = limit
+
+    def revoke(self) -> None:
+        """Ask for an end: no credit from here on, though what was given may be used until the sender confirms."""
+        self.automatic = False
+        self.link_credit = 0
+        self.draining = False
+
+    def confirm(self, delivery_count: int, link_credit: int) -> bool:
+        """Take the sender's view from its flow; False where it claims deliveries beyond what it was given."""
+        advance = difference(delivery_count, self.delivery_count)
+        if not 0 <= advance <= self.allowance:
+            return False
+        self.delivery_count = delivery_count
+        self.link_credit = max(0, self.link_credit - advance)
+        confirmed = max(self.link_credit, min(link_credit, self.allowance))
+        self.highest_limit = (delivery_count + confirmed) & MASK
+        if self.draining and not self.link_credit:
+            self.draining = False
+        return True
