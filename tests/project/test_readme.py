@@ -3,24 +3,26 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.project.queues import QueuePeer
 from tests.project.readme import README, Block, blocks, commands
 from tests.project.source import ROOT, read
 
 TEXT = README.read_text(encoding="utf-8")
 PYTHON = [block for block in blocks(TEXT) if block.language == "python"]
-# The URL that the README's programs connect to; here it becomes that of a peer on loopback.
-URL = "amqp://guest:guest@localhost"
+# Where the README's programs connect to; here it becomes the place of a peer on loopback.
+HOST = "@localhost"
 
 
-def run_snippet(block: Block, url: str, directory: Path) -> str:
+def run_snippet(block: Block, place: str, directory: Path) -> str:
     """Runs a Python block as the program it is, in a process of its own, and returns what it prints."""
     program = directory / "snippet.py"
     # Empty lines put the text where a traceback's line number is the README's.
-    program.write_text("\n" * (block.line - 1) + block.text.replace(URL, url), encoding="utf-8")
+    program.write_text("\n" * (block.line - 1) + block.text.replace(HOST, f"@{place}"), encoding="utf-8")
     command = [sys.executable, "-X", "dev", "-W", "error", str(program)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -37,15 +39,22 @@ def expected_output(block: Block) -> list[str]:
     return [line for line in lines if line]
 
 
+@pytest.fixture(scope="module")
+def peer() -> Iterator[str]:
+    """Returns where a peer with queues listens."""
+    with QueuePeer() as place:
+        yield place
+
+
 @pytest.mark.parametrize("block", [pytest.param(block, id=f"line {block.line}") for block in PYTHON])
-def test_python_block(block: Block, tmp_path: Path, readme_peer: str) -> None:
-    printed = run_snippet(block, readme_peer, tmp_path)
+def test_python_block(block: Block, tmp_path: Path, peer: str) -> None:
+    printed = run_snippet(block, peer, tmp_path)
     assert printed.splitlines() == expected_output(block)
 
 
 def test_there_is_python_to_run() -> None:
     assert len(PYTHON) >= 2
-    assert any(URL in block.text for block in PYTHON)
+    assert any(HOST in block.text for block in PYTHON)
     assert any(expected_output(block) for block in PYTHON)
 
 
@@ -82,6 +91,6 @@ def test_a_block_that_warns_is_seen(tmp_path: Path) -> None:
         run_snippet(Block("python", None, 1, "async def f(): ...\nf()\n"), "", tmp_path)
 
 
-def test_the_url_of_a_block_is_replaced(tmp_path: Path) -> None:
-    block = Block("python", None, 1, f"print('{URL}')\n")
-    assert run_snippet(block, "amqp://127.0.0.1:9", tmp_path) == "amqp://127.0.0.1:9\n"
+def test_the_place_in_a_block_is_replaced(tmp_path: Path) -> None:
+    block = Block("python", None, 1, f"print('amqp://a:b{HOST}/c')\n")
+    assert run_snippet(block, "127.0.0.1:9", tmp_path) == "amqp://a:b@127.0.0.1:9/c\n"
