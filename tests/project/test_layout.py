@@ -20,7 +20,7 @@ MIRRORED_BY: dict[str, str] = {}
 # Written so that no pattern matches itself.
 FORBIDDEN = {
     r"(?<![\w.])/(work|farm)[/]|(?<![\w.])/root[/]|~[/]\.pyenv": "a place of one machine",
-    r"\.\.[/]shared|\.librar[y]": "a place of one machine",
+    r"\.\.[/]shared|(?<!\w)\.librar[y]": "a place of one machine",
     r"pypi\.[o]rg|pythonhosted\.[o]rg|maven\.[o]rg|npmjs\.[o]rg|deb\.debian\.[o]rg|crates\.[i]o": "a registry's host",
     r"\b[i]ssues? #?\d+\b": "how the work was divided",
     r"\b([T]ODO|[F]IXME|[X]XX|[H]ACK)\b": "work left undone",
