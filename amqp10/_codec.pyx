@@ -14,20 +14,63 @@ composite          composites by table (types.xml, "Composite Types"): the base 
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.datetime cimport (
+    import_datetime, timedelta_days, timedelta_microseconds, timedelta_new, timedelta_seconds,
+)
+from cpython.dict cimport PyDict_GetItem, PyDict_Next, PyDict_Size
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_FromDouble
+from cpython.list cimport PyList_GET_SIZE, PyList_New, PyList_SET_ITEM, PyList_SetSlice
+from cpython.long cimport PyLong_AsLongLong, PyLong_AsUnsignedLongLong
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
+from cpython.ref cimport Py_INCREF, Py_TYPE, Py_XDECREF
+from cpython.tuple cimport PyTuple_GET_ITEM
+from cpython.unicode cimport PyUnicode_AsUTF8String, PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
+from libc.stdint cimport INT64_MAX, INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
+import datetime
+import decimal
+import uuid
+from collections.abc import Mapping
+from types import MemberDescriptorType
+
+from amqp10 import types
 from amqp10.errors import DecodeError, EncodeError
 
-cdef extern from *:
+cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
+    int64_t PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
+    PyObject* PyDict_SetDefault(object entries, object key, object value) except NULL
+    Py_ssize_t PySequence_Fast_GET_SIZE(object sequence)
+    PyObject* PySequence_Fast_GET_ITEM(object sequence, Py_ssize_t index)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    bint PyUnicode_IS_ASCII(object text)
+    const uint8_t* PyUnicode_1BYTE_DATA(object text)
+    Py_UCS4 PyUnicode_READ_CHAR(object text, Py_ssize_t index)
+
+cdef extern from "structmember.h":
+    ctypedef struct PyMemberDef:
+        Py_ssize_t offset
+    ctypedef struct PyMemberDescrObject:
+        PyMemberDef* d_member
+
+import_datetime()
 
 cdef enum:
+    STANDARD_DEPTH = 64
+    STANDARD_ELEMENTS = 1 << 18
     MAX_DEPTH_CEILING = 512
 
-DEFAULT_MAX_DEPTH = 64
-DEFAULT_MAX_ELEMENTS = 1 << 18
+DEFAULT_MAX_DEPTH = STANDARD_DEPTH
+DEFAULT_MAX_ELEMENTS = STANDARD_ELEMENTS
 
 include "_codec_parts/buffer.pxi"
+include "_codec_parts/primitives.pxi"
+include "_codec_parts/primitives_wide.pxi"
+include "_codec_parts/compound.pxi"
+include "_codec_parts/compound_array.pxi"
+include "_codec_parts/compound_write.pxi"
+include "_codec_parts/composite.pxi"

@@ -40,7 +40,7 @@ cdef int fail(Cursor* c, str message) except -1:
     return fail_at(c, c.pos, message)
 
 
-cdef int fail_short(Cursor* c, Py_ssize_t n) except -1:
+cdef int fail_short(Cursor* c, uint64_t n) except -1:
     return fail(c, f"{n} bytes needed, {c.end - c.pos} left")
 
 
