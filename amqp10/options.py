@@ -5,21 +5,44 @@
 
 from __future__ import annotations
 
+import enum
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 from amqp10.messaging import Header
 from amqp10.terminus import Coordinator, Source, Target
 
 __all__ = [
+    "DEFAULT",
     "ConnectionOptions",
     "Limits",
     "ReceiverOptions",
     "SenderOptions",
     "SessionOptions",
+    "Timeout",
     "Timeouts",
+    "is_lasting",
+    "new_name",
+    "source_of",
+    "target_of",
 ]
+
+
+class Default(enum.Enum):
+    """The value of an argument that was left out."""
+
+    DEFAULT = "the connection's default"
+
+    def __repr__(self) -> str:
+        """Read well in a signature."""
+        return "DEFAULT"
+
+
+DEFAULT: Final = Default.DEFAULT
+Timeout: TypeAlias = float | None | Literal[Default.DEFAULT]
+"""Seconds; None for no limit; DEFAULT for the connection's default of that kind."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,3 +238,54 @@ def _check_modes(snd_settle_mode: int | None, rcv_settle_mode: int | None) -> No
         raise ValueError(f"snd_settle_mode must be 0 (unsettled), 1 (settled) or 2 (mixed), not {snd_settle_mode}")
     if rcv_settle_mode not in (None, 0, 1):
         raise ValueError(f"rcv_settle_mode must be 0 (first) or 1 (second), not {rcv_settle_mode}")
+
+
+def new_name() -> str:
+    """Make a name that no other container or link has."""
+    return secrets.token_urlsafe(16)
+
+
+def target_of(address: str | Target | None, *, dynamic: bool = False, **fields: Any) -> Target:
+    """Make the target that `open_sender` was asked for.
+
+    Args:
+        address: an address, None for none (the anonymous relay, or a dynamic node), or a whole Target.
+        dynamic: whether the peer is to make a node and name it.
+        fields: further fields, where `address` is no Target.
+    """
+    if isinstance(address, Target):
+        if dynamic:
+            raise TypeError("dynamic goes into the Target")
+        return address
+    _check_address(address, dynamic)
+    return Target(address=address, dynamic=dynamic, **fields)
+
+
+def source_of(address: str | Source | None, *, dynamic: bool = False, **fields: Any) -> Source:
+    """Make the source that `open_receiver` was asked for.
+
+    Args:
+        address: an address, None for none (a dynamic node), or a whole Source.
+        dynamic: whether the peer is to make a node and name it.
+        fields: further fields, where `address` is no Source.
+    """
+    if isinstance(address, Source):
+        if dynamic or any(value is not None for value in fields.values()):
+            raise TypeError("dynamic and filter go into the Source")
+        return address
+    _check_address(address, dynamic)
+    return Source(address=address, dynamic=dynamic, **fields)
+
+
+def _check_address(address: object, dynamic: bool) -> None:
+    if address is not None and not isinstance(address, str):
+        raise TypeError(f"an address is a str, a terminus or None, not {type(address).__name__}")
+    if dynamic and address is not None:
+        raise ValueError("a dynamic node gets its address from the peer: pass None")
+
+
+def is_lasting(terminus: Source | Target | Coordinator | None) -> bool:
+    """Tell whether a terminus is meant to outlive its link: it is durable, or never expires (§3.5)."""
+    if not isinstance(terminus, (Source, Target)):
+        return False
+    return bool(terminus.durable) or terminus.expiry_policy == "never"

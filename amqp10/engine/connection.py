@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from amqp10._codec import Frame, FrameReader, FrameWriter, ProtocolHeader, TransferRun, encode_composite
+from amqp10.engine.counters import Counters
 from amqp10.engine.endpoint import Endpoint, Operation, Violation, local_error, remote_error
 from amqp10.engine.events import EndpointChanged, Event, SessionRequested
 from amqp10.engine.pool import NumberPool
@@ -82,6 +83,7 @@ class Connection(Endpoint):
         remote_open: what the peer's open said, or None so far.
         on_output: called without arguments when there comes to be something to send.
         urgent: whether what is to be sent should not wait for the end of the loop's turn.
+        counters: of what passed; the driver counts reads and writes in them.
         finished: whether the transport is to be closed once the output is written.
     """
 
@@ -105,6 +107,7 @@ class Connection(Endpoint):
         "_sessions_by_remote_channel",
         "_starved",
         "_transport_gone",
+        "counters",
         "finished",
         "max_frame_size",
         "on_output",
@@ -127,6 +130,7 @@ class Connection(Endpoint):
         self.on_output: Callable[[], None] = _nothing
         self.output_pending = False  # whether on_output was called since the last data_to_send
         self.writer = FrameWriter()
+        self.counters = Counters()
         limits = options.limits
         self._reader = FrameReader(max_depth=limits.max_depth, max_elements=limits.max_elements)
         self._max_output = limits.max_output
@@ -254,6 +258,8 @@ class Connection(Endpoint):
 
     def _handle(self, item: ProtocolHeader | Frame | TransferRun) -> None:
         if type(item) is TransferRun:
+            self.counters.runs += 1
+            self.counters.run_deliveries += item.count
             session = self._sessions_by_remote_channel.get(item.channel)
             if self.state is OPENED and session is not None:
                 session.receive_run(item)
@@ -520,6 +526,12 @@ class Connection(Endpoint):
         if not self.output_pending:
             self.output_pending = True
             self.on_output()
+
+    def notify_urgently(self) -> None:
+        """Tell the driver that what there is to send should leave at once: the peer may be waiting for it."""
+        self.urgent = True
+        self.output_pending = True
+        self.on_output()
 
     def mark_dirty(self, session: Session) -> None:
         """Note that a session has dispositions or flows to write."""

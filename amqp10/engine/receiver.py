@@ -202,6 +202,13 @@ class Receiver(Link):
             self.session.refresh_window()
         return delivery
 
+    def put_back(self, delivery: Delivery) -> None:
+        """Undo the last `take`: the delivery is the next again."""
+        delivery.taken = False
+        if delivery.presettled:
+            self.credit.outstanding += 1
+        self.deliveries.appendleft(delivery)
+
     def release_untaken(self) -> int:
         """Release what came and was not taken; return how many."""
         count = len(self.deliveries)
@@ -263,8 +270,8 @@ class Receiver(Link):
 
     def _give_back(self) -> None:
         if self.credit.give_back() and not self._paused:
-            self.connection.urgent = True
             self.session.request_flow(self)
+            self.connection.notify_urgently()
 
     # --- credit -------------------------------------------------------------------------------------------------------
 

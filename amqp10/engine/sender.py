@@ -282,16 +282,18 @@ class Sender(Link):
 
     def _keep_unread(self, watched: list[OutgoingDelivery]) -> None:
         failed = [d for d in watched if d.settled and not d.read and d.waiter is None and d.state != ACCEPTED]
-        if not failed:
-            return
-        self.unread.extend(failed)
+        if failed:
+            self._remember(failed)
+
+    def _remember(self, deliveries: list[OutgoingDelivery]) -> None:
+        self.unread.extend(deliveries)
         if len(self.unread) > 2 * _MAX_UNREAD:
             self.unread = [delivery for delivery in self.unread if not delivery.read]
             self.unread_dropped += max(0, len(self.unread) - _MAX_UNREAD)
             del self.unread[:-_MAX_UNREAD]
 
     def take_unread(self) -> list[OutgoingDelivery]:
-        """Take the deliveries whose outcome is not accepted and which nobody has looked at."""
+        """Take the deliveries that were not accepted, or got no outcome, and which nobody has looked at."""
         unread = [delivery for delivery in self.unread if not delivery.read]
         self.unread = []
         return unread
@@ -368,6 +370,7 @@ class Sender(Link):
             delivery.error = error
         self.link_credit = 0
         if left:
+            self._remember([delivery for delivery in left if delivery.waiter is None and not delivery.read])
             self.connection.emit(OutcomesArrived(self, left))
 
     def receive_delivery(self, delivery: Any) -> None:

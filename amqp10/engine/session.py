@@ -460,7 +460,7 @@ class Session(Endpoint):
         connection = self.connection
         for queue in (self._dispositions, self._settlements):
             if len(queue):
-                queue.flush(connection.writer, self.channel, connection.max_frame_size)
+                connection.counters.dispositions += queue.flush(connection.writer, self.channel, connection.max_frame_size)
         flows = self._flows
         if flows:
             self._flows = {}

@@ -37,8 +37,8 @@ class ClientMechanism(ABC):
     name: str
     """As registered, upper case."""
 
-    clear_text = False
-    """Whether it lets anybody on the wire read a secret."""
+    needs_encryption = False
+    """Whether it must not be used in clear text beyond this machine: it shows a secret."""
 
     @abstractmethod
     def start(self) -> Exchange:

@@ -26,19 +26,22 @@ class Plain(ClientMechanism):
         username: the authentication identity.
         password: its password.
         authorization_id: the identity to act as; empty for the same.
+        allow_clear_text: whether to send the password over a connection without TLS to another machine.
 
     Raises:
         ValueError: one of them contains a NUL, or the user name is empty.
     """
 
     name = "PLAIN"
-    clear_text = True
 
-    def __init__(self, username: str, password: str, authorization_id: str = "") -> None:
+    def __init__(
+        self, username: str, password: str, authorization_id: str = "", *, allow_clear_text: bool = False
+    ) -> None:
         if not username:
             raise ValueError("the user name must not be empty")
         if "\0" in username + password + authorization_id:
             raise ValueError("user name, password and authorization id must not contain NUL (RFC 4616)")
+        self.needs_encryption = not allow_clear_text
         self._response = f"{authorization_id}\0{username}\0{password}".encode()
 
     def start(self) -> Exchange:

@@ -1,0 +1,749 @@
+"""Connections and sessions for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl as ssl_module
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final, Literal
+
+from amqp10 import engine
+from amqp10.asyncio.driver import Deadline, Driver
+from amqp10.asyncio.links import Receipt, Receiver, Sender
+from amqp10.asyncio.links import Delivery as _Delivery
+from amqp10.asyncio.opening import Enterable, Opening
+from amqp10.engine.counters import Counters
+from amqp10.engine.sasl import Anonymous, ClientMechanism, Plain, SaslClient
+from amqp10.errors import AMQPError, TransportError
+from amqp10.messaging import Header
+from amqp10.options import (
+    DEFAULT,
+    ConnectionOptions,
+    Default,
+    Limits,
+    ReceiverOptions,
+    SenderOptions,
+    SessionOptions,
+    Timeout,
+    Timeouts,
+    new_name,
+    source_of,
+    target_of,
+)
+from amqp10.performatives import Error, Open
+from amqp10.terminus import Coordinator, Source, Target
+from amqp10.transport.address import Address, parse_url
+from amqp10.transport.tls import check_clear_text, client_context
+
+__all__ = ["Connection", "Session", "connect"]
+
+_MAX_UNSETTLED: Final = 10_000
+_MAX_UNSETTLED_BYTES: Final = 67_108_864
+_CREDIT: Final = 100
+
+
+def connect(
+    url: str,
+    *,
+    container_id: str | None = None,
+    hostname: str | None = None,
+    sasl: Sequence[ClientMechanism] | None | Literal[Default.DEFAULT] = DEFAULT,
+    ssl: ssl_module.SSLContext | None = None,
+    server_hostname: str | None = None,
+    max_frame_size: int = 65_536,
+    channel_max: int = 65_535,
+    idle_timeout: float | None = 60.0,
+    properties: Mapping[str, Any] | None = None,
+    desired_capabilities: Sequence[str] | None = None,
+    offered_capabilities: Sequence[str] | None = None,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    sock: socket.socket | None = None,
+    timeout: Timeout = DEFAULT,
+) -> Opening[Connection]:
+    """Open a connection to an AMQP 1.0 peer: await it, or enter it with ``async with``.
+
+    Args:
+        url: ``amqp[s]://[user[:password]@]host[:port]``.
+        container_id: our name; made here where left out.
+        hostname: the virtual host, which open and SASL name; left out, the URL's host.
+        sasl: mechanisms in order of preference; None for no SASL layer; left out, PLAIN with the URL's user and password
+            if it has them, else ANONYMOUS.
+        ssl: the context for amqps; left out, one that verifies the peer by the system's authorities.
+        server_hostname: the name TLS checks in the certificate; left out, the URL's host.
+        max_frame_size: the largest frame we take, in bytes: 512 to 2**32-1.
+        channel_max: the highest channel number either end may use: 0 to 65535.
+        idle_timeout: seconds of silence after which the peer counts as gone; half of it is advertised; None for never.
+        properties: of the connection, for the peer to see.
+        desired_capabilities: extensions that we would use.
+        offered_capabilities: extensions that we support.
+        limits: what the peer may make us hold or do.
+        timeouts: how long calls of each kind may take where they do not say.
+        sock: a connected stream socket to use; it belongs to the connection from then on.
+        timeout: seconds for all of connecting and opening; None for no limit; left out, ``timeouts.open``.
+
+    Raises (when awaited or entered):
+        ValueError: the URL or an option is not valid.
+        TransportError: the peer cannot be reached, TLS failed, or the connection broke; `__cause__` is the OSError.
+        AuthenticationError: SASL failed.
+        ConnectionClosedByPeer: the peer opened and closed at once.
+        PeerViolation: what answers does not speak AMQP 1.0.
+        InvalidState: a password would leave this machine in clear text.
+        OperationTimeout: it took too long.
+
+    Cancelled, nothing stays open. §2.4, §5.3.
+    """
+    limits = limits or Limits()
+    timeouts = timeouts or Timeouts()
+
+    async def open_() -> Connection:
+        address = parse_url(url)
+        options = ConnectionOptions(
+            container_id=container_id or new_name(),
+            hostname=address.host if hostname is None else hostname,
+            max_frame_size=max_frame_size,
+            channel_max=channel_max,
+            idle_timeout=idle_timeout,
+            properties=properties,
+            desired_capabilities=desired_capabilities,
+            offered_capabilities=offered_capabilities,
+            limits=limits,
+        )
+        mechanisms = _mechanisms(address) if sasl is DEFAULT else sasl
+        seconds = timeouts.open if timeout is DEFAULT else timeout
+        deadline = Deadline(seconds, f"connecting to {address.host} port {address.port}")
+        context = (ssl or client_context()) if address.encrypted else ssl
+        driver = await _reach(address, options, mechanisms, context, server_hostname, sock, deadline)
+        return await _open(driver, mechanisms, context is not None, timeouts, deadline)
+
+    return Opening("amqp10.connect()", open_)
+
+
+def _mechanisms(address: Address) -> list[ClientMechanism]:
+    if address.username is None:
+        return [Anonymous()]
+    return [Plain(address.username, address.password or "")]
+
+
+async def _reach(
+    address: Address,
+    options: ConnectionOptions,
+    mechanisms: Sequence[ClientMechanism] | None,
+    context: ssl_module.SSLContext | None,
+    server_hostname: str | None,
+    sock: socket.socket | None,
+    deadline: Deadline,
+) -> Driver:
+    """Connect the transport: the one place where the operating system's errors become ours."""
+    loop = asyncio.get_running_loop()
+    negotiation = None if mechanisms is None else SaslClient(mechanisms, options.hostname)
+    connection = engine.Connection(options, sasl=negotiation, now=monotonic())
+    tls: dict[str, Any] = {}
+    if context is not None:
+        tls = {"ssl": context, "server_hostname": server_hostname or address.host}
+    where: dict[str, Any] = {"host": address.host, "port": address.port}
+    if sock is not None:
+        sock.setblocking(False)
+        where = {"sock": sock}
+    try:
+        async with asyncio.timeout(deadline.left()):
+            _, driver = await loop.create_connection(lambda: Driver(connection, loop), **where, **tls)
+    except TimeoutError:
+        raise deadline.error() from None
+    except OSError as error:
+        raise TransportError(f"cannot connect to {address.host} port {address.port}: {error}") from error
+    transport = driver.transport
+    assert transport is not None
+    if (plain := transport.get_extra_info("socket")) is not None and plain.family != socket.AF_UNIX:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return driver
+
+
+async def _open(
+    driver: Driver,
+    mechanisms: Sequence[ClientMechanism] | None,
+    encrypted: bool,
+    timeouts: Timeouts,
+    deadline: Deadline,
+) -> Connection:
+    assert driver.transport is not None
+    connection = Connection(driver, timeouts)
+    try:
+        if not encrypted:
+            for mechanism in mechanisms or ():
+                check_clear_text(mechanism, driver.transport.get_extra_info("peername"))
+        await driver.run(driver.engine.open(), deadline)
+    except BaseException:
+        driver.flush()
+        driver.close_transport()
+        raise
+    driver.arm()
+    return connection
+
+
+class Connection(Enterable):
+    """A connection to a peer. Made by `connect`."""
+
+    def __init__(self, driver: Driver, timeouts: Timeouts) -> None:
+        self._driver = driver
+        self._engine = driver.engine
+        self._timeouts = timeouts
+        self._links: set[Sender | Receiver] = set()
+        driver.engine.owner = self
+
+    # --- what there is to know ----------------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over, from whichever end."""
+        return self._engine.error is not None
+
+    @property
+    def error(self) -> AMQPError | None:
+        """Why the connection is over, or None."""
+        return self._engine.error
+
+    @property
+    def container_id(self) -> str:
+        """Our name."""
+        return self._engine.options.container_id
+
+    @property
+    def remote_open(self) -> Open:
+        """All that the peer's open said."""
+        assert self._engine.remote_open is not None
+        return self._engine.remote_open
+
+    @property
+    def remote_container_id(self) -> str:
+        """The peer's name."""
+        return self.remote_open.container_id
+
+    @property
+    def remote_properties(self) -> Mapping[Any, Any]:
+        """The connection properties in the peer's open."""
+        return self.remote_open.properties or {}
+
+    @property
+    def remote_offered_capabilities(self) -> tuple[str, ...]:
+        """What the peer's open offers."""
+        return tuple(self.remote_open.offered_capabilities or ())
+
+    @property
+    def max_frame_size(self) -> int:
+        """The largest frame that the peer takes, in bytes."""
+        return self._engine.max_frame_size
+
+    @property
+    def channel_max(self) -> int:
+        """The highest channel that may be used, as negotiated."""
+        return self._engine.negotiated_channel_max
+
+    @property
+    def counters(self) -> Counters:
+        """Counts of what passed."""
+        return self._engine.counters
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    def open_session(
+        self,
+        *,
+        incoming_window: int = 2048,
+        outgoing_window: int = 2048,
+        handle_max: int = 65_535,
+        properties: Mapping[str, Any] | None = None,
+        desired_capabilities: Sequence[str] | None = None,
+        offered_capabilities: Sequence[str] | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> Opening[Session]:
+        """Begin a session for several links to share: await it, or enter it with ``async with``.
+
+        Args:
+            incoming_window: transfer frames that the peer may send before we widen the window.
+            outgoing_window: transfer frames that we announce.
+            handle_max: the highest handle either end may use.
+            properties: of the session.
+            desired_capabilities: extensions that we would use.
+            offered_capabilities: extensions that we support.
+            timeout: seconds; None for no limit; left out, the connection's for opening.
+
+        Raises (when awaited or entered):
+            InvalidState: all channels are in use.
+            OperationTimeout: the peer did not answer in time.
+            AMQPError: why the connection is over, or the peer ended the session at once.
+
+        Cancelled, the session is ended as soon as the peer has begun it. §2.5.
+        """
+        options = SessionOptions(
+            incoming_window=incoming_window,
+            outgoing_window=outgoing_window,
+            handle_max=handle_max,
+            properties=properties,
+            desired_capabilities=desired_capabilities,
+            offered_capabilities=offered_capabilities,
+        )
+        return Opening(
+            "open_session()",
+            lambda: self._begin(options, Deadline(self._seconds("open", timeout), "beginning a session")),
+        )
+
+    async def _begin(self, options: SessionOptions, deadline: Deadline) -> Session:
+        session = Session(self, self._engine.new_session(options))
+        await self._driver.run(session._engine.begin(), deadline)
+        return session
+
+    def open_sender(
+        self,
+        address: str | Target | None,
+        *,
+        name: str | None = None,
+        dynamic: bool = False,
+        source: str | Source | None = None,
+        snd_settle_mode: int | None = None,
+        rcv_settle_mode: int | None = None,
+        max_unsettled: int = _MAX_UNSETTLED,
+        max_unsettled_bytes: int = _MAX_UNSETTLED_BYTES,
+        header: Header | None = None,
+        properties: Mapping[str, Any] | None = None,
+        desired_capabilities: Sequence[str] | None = None,
+        offered_capabilities: Sequence[str] | None = None,
+        on_outcome: Callable[[Receipt], None] | None = None,
+        on_link_state: Callable[[Mapping[Any, Any]], None] | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> Opening[Sender]:
+        """Open a sender in a session of its own: see `Session.open_sender`."""
+        options = _sender_options(
+            address,
+            name=name,
+            dynamic=dynamic,
+            source=source,
+            snd_settle_mode=snd_settle_mode,
+            rcv_settle_mode=rcv_settle_mode,
+            max_unsettled=max_unsettled,
+            max_unsettled_bytes=max_unsettled_bytes,
+            header=header,
+            properties=properties,
+            desired_capabilities=desired_capabilities,
+            offered_capabilities=offered_capabilities,
+        )
+
+        async def open_() -> Sender:
+            deadline = Deadline(self._seconds("attach", timeout), "opening a sender")
+            session = await self._begin(SessionOptions(private=True), deadline)
+            return await session._attach_sender(options, True, on_outcome, on_link_state, deadline)
+
+        return Opening("open_sender()", open_)
+
+    def open_receiver(
+        self,
+        address: str | Source | None,
+        *,
+        credit: int = _CREDIT,
+        name: str | None = None,
+        dynamic: bool = False,
+        filter: Mapping[Any, Any] | None = None,  # noqa: A002 - the specification's word
+        target: str | Target | None = None,
+        snd_settle_mode: int | None = None,
+        rcv_settle_mode: int | None = None,
+        max_message_size: int | None = None,
+        properties: Mapping[str, Any] | None = None,
+        desired_capabilities: Sequence[str] | None = None,
+        offered_capabilities: Sequence[str] | None = None,
+        on_link_state: Callable[[Mapping[Any, Any]], None] | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> Opening[Receiver]:
+        """Open a receiver in a session of its own: see `Session.open_receiver`."""
+        options = _receiver_options(
+            address,
+            credit=credit,
+            name=name,
+            dynamic=dynamic,
+            filter=filter,
+            target=target,
+            snd_settle_mode=snd_settle_mode,
+            rcv_settle_mode=rcv_settle_mode,
+            max_message_size=max_message_size,
+            properties=properties,
+            desired_capabilities=desired_capabilities,
+            offered_capabilities=offered_capabilities,
+        )
+
+        async def open_() -> Receiver:
+            deadline = Deadline(self._seconds("attach", timeout), "opening a receiver")
+            session = await self._begin(SessionOptions(private=True), deadline)
+            return await session._attach_receiver(options, True, on_link_state, deadline)
+
+        return Opening("open_receiver()", open_)
+
+    # --- closing ------------------------------------------------------------------------------------------------------
+
+    async def close(self, *, error: Error | None = None, timeout: Timeout = DEFAULT) -> None:
+        """Wait for outstanding outcomes, then close the connection and all that is open on it.
+
+        Args:
+            error: why, where it is not the normal end.
+            timeout: seconds for all of it; None for no limit; left out, the connection's for closing.
+
+        Raises:
+            DeliveryError: an outcome is not accepted, and nobody had read it. The connection is closed then.
+            OperationTimeout: outcomes, or the peer's close, did not come in time. The connection is closed then.
+
+        Harmless on a connection that is over. Cancelled, it is closed without waiting.
+        """
+        deadline = Deadline(self._seconds("close", timeout), "closing the connection")
+        senders = [link for link in self._links if isinstance(link, Sender)]
+        try:
+            if not self.closed:
+                for sender in senders:
+                    with suppress(AMQPError):
+                        await self._driver.run(sender._engine.flush(), deadline)
+                for link in self._links:
+                    if isinstance(link, Receiver) and not link.closed:
+                        link._engine.release_untaken()
+        finally:
+            await self._shut(deadline, error)
+        for sender in senders:
+            sender._raise_unread()
+
+    async def _shut(self, deadline: Deadline, error: Error | None = None) -> None:
+        """Exchange close frames and wait until the transport is gone, by force if need be."""
+        driver = self._driver
+        try:
+            await driver.run(self._engine.close(error), deadline)
+            driver.flush()
+            driver.close_transport()
+            await deadline.wait(_shielded(driver.closed))
+        finally:
+            if not driver.closed.done():
+                self._engine.start_close(error)
+                driver.flush()
+                driver.abort()
+                driver.pump()
+
+    async def wait_closed(self, *, timeout: Timeout = None) -> None:
+        """Wait until the connection is over, from whichever end.
+
+        Args:
+            timeout: seconds; None for no limit.
+
+        Raises:
+            OperationTimeout: it is not over in time.
+
+        `error` then says why. Cancelling it leaves the connection as it is.
+        """
+        deadline = Deadline(self._seconds("close", timeout), "waiting for the connection's end")
+        await deadline.wait(_shielded(self._driver.closed))
+
+    async def _leave(self, failed: bool) -> None:
+        if not failed:
+            await self.close()
+            return
+        with suppress(AMQPError):
+            await self._shut(Deadline(self._seconds("close", DEFAULT), "closing the connection"))
+
+    def _seconds(self, kind: str, timeout: Timeout) -> float | None:
+        if timeout is DEFAULT:
+            seconds: float | None = getattr(self._timeouts, kind)
+            return seconds
+        return timeout
+
+    def _changed(self) -> None:
+        """Nobody waits here but operations."""
+
+    def __repr__(self) -> str:
+        """Name the containers and the state."""
+        return repr(self._engine).replace("<", "<asyncio ", 1)
+
+
+class Session(Enterable):
+    """A session, which links may share. Made by `Connection.open_session`."""
+
+    def __init__(self, connection: Connection, session: engine.Session) -> None:
+        self._connection = connection
+        self._driver = connection._driver
+        self._engine = session
+        session.owner = self
+
+    @property
+    def connection(self) -> Connection:
+        """The session's connection."""
+        return self._connection
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is over, from whichever end."""
+        return self._engine.error is not None
+
+    @property
+    def error(self) -> AMQPError | None:
+        """Why the session is over, or None."""
+        return self._engine.error
+
+    @property
+    def remote_properties(self) -> Mapping[Any, Any]:
+        """The session properties in the peer's begin."""
+        begin = self._engine.remote_begin
+        return (begin.properties if begin else None) or {}
+
+    def open_sender(
+        self,
+        address: str | Target | None,
+        *,
+        name: str | None = None,
+        dynamic: bool = False,
+        source: str | Source | None = None,
+        snd_settle_mode: int | None = None,
+        rcv_settle_mode: int | None = None,
+        max_unsettled: int = _MAX_UNSETTLED,
+        max_unsettled_bytes: int = _MAX_UNSETTLED_BYTES,
+        header: Header | None = None,
+        properties: Mapping[str, Any] | None = None,
+        desired_capabilities: Sequence[str] | None = None,
+        offered_capabilities: Sequence[str] | None = None,
+        on_outcome: Callable[[Receipt], None] | None = None,
+        on_link_state: Callable[[Mapping[Any, Any]], None] | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> Opening[Sender]:
+        """Open a sender: await it, or enter it with ``async with``.
+
+        Args:
+            address: where the messages go: an address, a whole Target, or None for the anonymous relay or a dynamic node.
+            name: of the link; made here where left out.
+            dynamic: whether the peer is to make a node, whose address is then in `Sender.address`.
+            source: where the messages come from: an address or a whole Source.
+            snd_settle_mode: 0 unsettled, 1 settled, 2 mixed; left out, what the peer answers to mixed.
+            rcv_settle_mode: 0 first, 1 second; left out, what the peer answers to first.
+            max_unsettled: messages that may await their outcome; further sends wait.
+            max_unsettled_bytes: their bytes; a single larger message may go alone.
+            header: for messages that have none, for instance ``Header(durable=True)``.
+            properties: of the link.
+            desired_capabilities: extensions that we would use.
+            offered_capabilities: extensions that we support.
+            on_outcome: called with each receipt whose outcome is not accepted and that nobody waits for.
+            on_link_state: called with the link state properties that the peer's flows carry.
+            timeout: seconds; None for no limit; left out, the connection's for attaching.
+
+        Raises (when awaited or entered):
+            LinkRefused: the peer refused the link, or did not give a settle mode that was asked for.
+            OperationTimeout: the peer did not answer in time.
+            InvalidState: the name, or every handle, is in use.
+            EncodeError: something in the attach cannot be encoded.
+            AMQPError: why session or connection is over; some brokers end the session of a link that they refuse.
+
+        Cancelled, the link is closed as soon as the peer has attached it. §2.6.
+        """
+        options = _sender_options(
+            address,
+            name=name,
+            dynamic=dynamic,
+            source=source,
+            snd_settle_mode=snd_settle_mode,
+            rcv_settle_mode=rcv_settle_mode,
+            max_unsettled=max_unsettled,
+            max_unsettled_bytes=max_unsettled_bytes,
+            header=header,
+            properties=properties,
+            desired_capabilities=desired_capabilities,
+            offered_capabilities=offered_capabilities,
+        )
+        return Opening(
+            "open_sender()",
+            lambda: self._attach_sender(options, False, on_outcome, on_link_state, self._attach_deadline(timeout)),
+        )
+
+    def open_receiver(
+        self,
+        address: str | Source | None,
+        *,
+        credit: int = _CREDIT,
+        name: str | None = None,
+        dynamic: bool = False,
+        filter: Mapping[Any, Any] | None = None,  # noqa: A002 - the specification's word
+        target: str | Target | None = None,
+        snd_settle_mode: int | None = None,
+        rcv_settle_mode: int | None = None,
+        max_message_size: int | None = None,
+        properties: Mapping[str, Any] | None = None,
+        desired_capabilities: Sequence[str] | None = None,
+        offered_capabilities: Sequence[str] | None = None,
+        on_link_state: Callable[[Mapping[Any, Any]], None] | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> Opening[Receiver]:
+        """Open a receiver: await it, or enter it with ``async with``.
+
+        Args:
+            address: where the messages come from: an address, a whole Source, or None for a dynamic node.
+            credit: deliveries that may be queued here or unsettled at once: the credit is given and renewed by itself.
+                0 leaves it to `Receiver.add_credit`.
+            name: of the link; made here where left out.
+            dynamic: whether the peer is to make a node, whose address is then in `Receiver.address`.
+            filter: a filter set, for instance ``selector_filter("color = 'blue'")``.
+            target: where the messages go: an address or a whole Target.
+            snd_settle_mode: 0 unsettled, 1 settled, 2 mixed; left out, what the peer answers to mixed.
+            rcv_settle_mode: 0 first, 1 second; left out, what the peer answers to first.
+            max_message_size: bytes; a larger message closes the link. None or 0: no limit.
+            properties: of the link.
+            desired_capabilities: extensions that we would use.
+            offered_capabilities: extensions that we support.
+            on_link_state: called with the link state properties that the peer's flows carry.
+            timeout: seconds; None for no limit; left out, the connection's for attaching.
+
+        Raises (when awaited or entered):
+            LinkRefused: the peer refused the link, or did not give a settle mode that was asked for.
+            OperationTimeout: the peer did not answer in time.
+            InvalidState: the name, or every handle, is in use.
+            EncodeError: something in the attach cannot be encoded.
+            AMQPError: why session or connection is over; some brokers end the session of a link that they refuse.
+
+        Cancelled, the link is closed as soon as the peer has attached it. §2.6.
+        """
+        options = _receiver_options(
+            address,
+            credit=credit,
+            name=name,
+            dynamic=dynamic,
+            filter=filter,
+            target=target,
+            snd_settle_mode=snd_settle_mode,
+            rcv_settle_mode=rcv_settle_mode,
+            max_message_size=max_message_size,
+            properties=properties,
+            desired_capabilities=desired_capabilities,
+            offered_capabilities=offered_capabilities,
+        )
+        return Opening(
+            "open_receiver()",
+            lambda: self._attach_receiver(options, False, on_link_state, self._attach_deadline(timeout)),
+        )
+
+    def _attach_deadline(self, timeout: Timeout) -> Deadline:
+        return Deadline(self._connection._seconds("attach", timeout), "attaching a link")
+
+    async def _attach_sender(
+        self,
+        options: SenderOptions,
+        owns_session: bool,
+        on_outcome: Callable[[Receipt], None] | None,
+        on_link_state: Callable[[Mapping[Any, Any]], None] | None,
+        deadline: Deadline,
+    ) -> Sender:
+        with _EndingOnFailure(self, owns_session):
+            link = self._engine.new_sender(options)
+            sender = Sender(self._driver, self, link, owns_session, on_link_state, on_outcome)
+            await self._driver.run(link.attach(), deadline)
+        self._connection._links.add(sender)
+        return sender
+
+    async def _attach_receiver(
+        self,
+        options: ReceiverOptions,
+        owns_session: bool,
+        on_link_state: Callable[[Mapping[Any, Any]], None] | None,
+        deadline: Deadline,
+    ) -> Receiver:
+        with _EndingOnFailure(self, owns_session):
+            link = self._engine.new_receiver(options)
+            link.delivery_class = _Delivery
+            receiver = Receiver(self._driver, self, link, owns_session, on_link_state)
+            await self._driver.run(link.attach(), deadline)
+        self._connection._links.add(receiver)
+        return receiver
+
+    async def close(self, *, error: Error | None = None, timeout: Timeout = DEFAULT) -> None:
+        """Wait for outstanding outcomes, then end the session and its links.
+
+        Args:
+            error: why, where it is not the normal end.
+            timeout: seconds for all of it; None for no limit; left out, the connection's for closing.
+
+        Raises:
+            DeliveryError: an outcome is not accepted, and nobody had read it. The session is ended then.
+            OperationTimeout: outcomes, or the peer's end, did not come in time. The session is ended then.
+
+        Harmless on a session that is over. Cancelled, it is ended without waiting.
+        """
+        deadline = Deadline(self._connection._seconds("close", timeout), "ending the session")
+        senders = [link.owner for link in self._engine.links if isinstance(link.owner, Sender)]
+        try:
+            for sender in senders:
+                with suppress(AMQPError):
+                    await self._driver.run(sender._engine.flush(), deadline)
+        finally:
+            for link in self._engine.links:
+                if isinstance(link, engine.Receiver) and link.error is None:
+                    link.release_untaken()
+            self._engine.start_end(error)
+            await self._driver.run(self._engine.end(error), deadline)
+        for sender in senders:
+            sender._raise_unread()
+
+    async def _leave(self, failed: bool) -> None:
+        if not failed:
+            await self.close()
+            return
+        deadline = Deadline(self._connection._seconds("close", DEFAULT), "ending the session")
+        with suppress(AMQPError):
+            await self._driver.run(self._engine.end(), deadline)
+
+    def _changed(self) -> None:
+        """Nobody waits here but operations."""
+
+    def __repr__(self) -> str:
+        """Name connection, channel and state."""
+        return repr(self._engine).replace("<", "<asyncio ", 1)
+
+
+class _EndingOnFailure:
+    """Ends a link's own session where the link does not come about."""
+
+    def __init__(self, session: Session, owned: bool) -> None:
+        self._session = session
+        self._owned = owned
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        if exc_type is not None and self._owned:
+            self._session._engine.start_end()
+
+
+def _shielded(future: asyncio.Future[None]) -> asyncio.Future[None]:
+    """Return a future that follows another, and whose cancellation or time-out leaves that one alone."""
+    follower: asyncio.Future[None] = future.get_loop().create_future()
+
+    def follow(_: asyncio.Future[None]) -> None:
+        if not follower.done():
+            follower.set_result(None)
+
+    future.add_done_callback(follow)
+    return follower
+
+
+def _sender_options(
+    address: str | Target | None,
+    *,
+    name: str | None,
+    dynamic: bool,
+    source: str | Source | None,
+    **fields: Any,
+) -> SenderOptions:
+    target: Target | Coordinator = target_of(address, dynamic=dynamic)
+    return SenderOptions(name=name or new_name(), target=target, source=source_of(source), **fields)
+
+
+def _receiver_options(
+    address: str | Source | None,
+    *,
+    name: str | None,
+    dynamic: bool,
+    filter: Mapping[Any, Any] | None,  # noqa: A002 - the specification's word
+    target: str | Target | None,
+    **fields: Any,
+) -> ReceiverOptions:
+    source = source_of(address, dynamic=dynamic, filter=filter)
+    return ReceiverOptions(name=name or new_name(), source=source, target=target_of(target), **fields)

@@ -1,0 +1,1 @@
+"""Where to connect to and how to encrypt: what the drivers need beside the engine."""
