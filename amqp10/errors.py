@@ -289,7 +289,9 @@ class DeliveryError(AMQPError):
 
     level = "delivery"
 
-    def __init__(self, message: str, *, outcome: object, delivery_tag: bytes = b"", condition: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, outcome: object, delivery_tag: bytes = b"", condition: str | None = None
+    ) -> None:
         super().__init__(message, condition=condition)
         self.outcome = outcome
         self.delivery_tag = delivery_tag
@@ -321,7 +323,8 @@ class DecodeError(AMQPError, ValueError):
 
     def __init__(self, message: str = "", *, offset: int | None = None, condition: str | None = None) -> None:
         super().__init__(
-            message if offset is None else f"{message} at offset {offset}", condition=condition or Condition.DECODE_ERROR
+            message if offset is None else f"{message} at offset {offset}",
+            condition=condition or Condition.DECODE_ERROR,
         )
         self.offset = offset
 

@@ -15,7 +15,10 @@ from amqp10.messaging import Header
 from amqp10.terminus import Coordinator, Source, Target
 
 __all__ = [
+    "CREDIT",
     "DEFAULT",
+    "MAX_UNSETTLED",
+    "MAX_UNSETTLED_BYTES",
     "ConnectionOptions",
     "Limits",
     "ReceiverOptions",
@@ -25,6 +28,8 @@ __all__ = [
     "Timeouts",
     "is_lasting",
     "new_name",
+    "receiver_options",
+    "sender_options",
     "source_of",
     "target_of",
 ]
@@ -41,8 +46,13 @@ class Default(enum.Enum):
 
 
 DEFAULT: Final = Default.DEFAULT
-Timeout: TypeAlias = float | None | Literal[Default.DEFAULT]
+Timeout: TypeAlias = float | Literal[Default.DEFAULT] | None
 """Seconds; None for no limit; DEFAULT for the connection's default of that kind."""
+
+
+MAX_UNSETTLED: Final = 10_000
+MAX_UNSETTLED_BYTES: Final = 67_108_864
+CREDIT: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,8 +191,8 @@ class SenderOptions:
     source: Source | None = None
     snd_settle_mode: int | None = None
     rcv_settle_mode: int | None = None
-    max_unsettled: int = 10_000
-    max_unsettled_bytes: int = 67_108_864
+    max_unsettled: int = MAX_UNSETTLED
+    max_unsettled_bytes: int = MAX_UNSETTLED_BYTES
     header: Header | None = None
     initial_delivery_count: int = 0
     properties: Mapping[str, Any] | None = None
@@ -216,7 +226,7 @@ class ReceiverOptions:
     name: str
     source: Source | None
     target: Target | None = None
-    credit: int = 100
+    credit: int = CREDIT
     snd_settle_mode: int | None = None
     rcv_settle_mode: int | None = None
     max_message_size: int | None = None
@@ -289,3 +299,30 @@ def is_lasting(terminus: Source | Target | Coordinator | None) -> bool:
     if not isinstance(terminus, (Source, Target)):
         return False
     return bool(terminus.durable) or terminus.expiry_policy == "never"
+
+
+def sender_options(
+    address: str | Target | None,
+    *,
+    name: str | None,
+    dynamic: bool,
+    source: str | Source | None,
+    **fields: Any,
+) -> SenderOptions:
+    """Make the options of a sender from the arguments of `open_sender`."""
+    target: Target | Coordinator = target_of(address, dynamic=dynamic)
+    return SenderOptions(name=name or new_name(), target=target, source=source_of(source), **fields)
+
+
+def receiver_options(
+    address: str | Source | None,
+    *,
+    name: str | None,
+    dynamic: bool,
+    filter: Mapping[Any, Any] | None,  # noqa: A002 - the specification's word
+    target: str | Target | None,
+    **fields: Any,
+) -> ReceiverOptions:
+    """Make the options of a receiver from the arguments of `open_receiver`."""
+    source = source_of(address, dynamic=dynamic, filter=filter)
+    return ReceiverOptions(name=name or new_name(), source=source, target=target_of(target), **fields)

@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-Bytes come in through `receive_data`, which splits them into frames and runs and hands each to the endpoint it is for.
-A handler that meets a broken rule raises `Violation`; it is caught here, at one place, and turned into the close, end or
-detach that the specification asks for. So `receive_data` never raises for what the peer did.
+Bytes come in through `receive_data`, which splits them into frames and runs and hands each to the endpoint it is
+for. A handler that meets a broken rule raises `Violation`; it is caught here, at one place, and turned into the close,
+end or detach that the specification asks for. So `receive_data` never raises for what the peer did.
 
 Frames go out through `write`, into one buffer. Dispositions and flows are not written when they arise: sessions
 mark themselves in `_dirty`, and `data_to_send` makes each of them write what is pending, as the fewest frames; then
@@ -463,7 +463,9 @@ class Connection(Endpoint):
         else:
             found = self._sessions.get(begin.remote_channel)
             if found is None or not found.awaits_begin:
-                raise Violation(self, Condition.NOT_ALLOWED, f"begin answers channel {begin.remote_channel}: none asked")
+                raise Violation(
+                    self, Condition.NOT_ALLOWED, f"begin answers channel {begin.remote_channel}: none asked"
+                )
             session = found
         self._sessions_by_remote_channel[channel] = session
         session.receive_begin(channel, begin)

@@ -41,8 +41,10 @@ Run it until it ends; close it to cancel it.
 
 
 class Violation(Exception):
-    """The peer broke a rule: raised inside the engine while a frame is handled, turned into the answer that ends
-    `endpoint`."""
+    """The peer broke a rule.
+
+    Raised inside the engine while a frame is handled, and turned into the answer that ends `endpoint`.
+    """
 
     def __init__(self, endpoint: Endpoint, condition: Condition, text: str) -> None:
         super().__init__(text)

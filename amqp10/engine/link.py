@@ -6,8 +6,8 @@ A link is known by its name and role, and on the wire by two handles, ours and t
 pair by name (§2.6.1). A peer that refuses answers with a null terminus in the place that is its to fill, and then
 detaches with the reason (§2.6.3): between the two the link is REFUSED, and the operation that waits gets the reason.
 
-Any detach of the peer answers ours, whatever its closed flag says: RabbitMQ 3.10 leaves it out. A detach of the peer that
-comes first is answered at once in kind. In DETACH_SENT what still comes for the link is counted and dropped.
+Any detach of the peer answers ours, whatever its closed flag says: RabbitMQ 3.10 leaves it out. A detach of the peer
+that comes first is answered at once in kind. In DETACH_SENT what still comes for the link is counted and dropped.
 
 What a sender or a receiver adds is in its own module; what both must answer stands here as methods that refuse.
 """
@@ -265,7 +265,9 @@ class Link(Endpoint):
             wanted = getattr(asked, field)
             if wanted is not None and wanted != answer:
                 mode = field.replace("_", "-")
-                return f"{mode} {names(wanted).name.lower()} was asked for, the peer answered {names(answer).name.lower()}"
+                return (
+                    f"{mode} {names(wanted).name.lower()} was asked for, the peer answered {names(answer).name.lower()}"
+                )
             setattr(self, field, answer)
         return None
 

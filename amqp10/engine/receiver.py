@@ -55,7 +55,16 @@ class Receiver(Link):
         delivery_class: what deliveries are made as; a driver sets its own before the attach.
     """
 
-    __slots__ = ("_max_message_size", "_partial", "_paused", "_second", "_settle", "credit", "deliveries", "delivery_class")
+    __slots__ = (
+        "_max_message_size",
+        "_partial",
+        "_paused",
+        "_second",
+        "_settle",
+        "credit",
+        "deliveries",
+        "delivery_class",
+    )
 
     kind = "receiver"
     role = True
@@ -254,7 +263,10 @@ class Receiver(Link):
             raise TypeError(f"a delivery state is needed, not {state!r}")
         size = len(encode_composite(state)) + _DISPOSITION_OVERHEAD
         if size > self.connection.max_frame_size:
-            raise EncodeError(f"the state makes a disposition of {size} bytes; the peer takes frames of {self.connection.max_frame_size}")
+            raise EncodeError(
+                f"the state makes a disposition of {size} bytes; the peer's max-frame-size is "
+                f"{self.connection.max_frame_size}"
+            )
 
     def _settle_second(self, delivery: Delivery, state: Any) -> None:
         if delivery.state is not None:
@@ -398,4 +410,3 @@ class Receiver(Link):
         self.session.incoming.take_all(self)
         if self.session.remote_channel is not None and self.remote_handle is not None:
             self.connection.reader.unbind(self.session.remote_channel, self.remote_handle)
-

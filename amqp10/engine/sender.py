@@ -390,4 +390,3 @@ class Sender(Link):
     def is_over(self) -> bool:
         """Whether the link is detached at both ends."""
         return self.state is DETACHED
-

@@ -6,8 +6,8 @@ A session numbers what it carries: transfer frames by transfer-id, which the two
 delivery-id. Two indexes know the deliveries that are unsettled: `unsettled` those we sent, `incoming` those we got; a
 disposition of the peer names a range of ids, and costs what of that range is there.
 
-Dispositions of ours collect in two queues, one for each role, until `flush` writes them, merged into ranges; the flows of
-links, and of the session itself, come after them: credit given back follows the settlement that freed it.
+Dispositions of ours collect in two queues, one for each role, until `flush` writes them, merged into ranges; the flows
+of links, and of the session itself, come after them: credit given back follows the settlement that freed it.
 
 Frames for a link go through `_by_remote_handle`. A link stays there until the peer's detach, so what was under way when
 we detached does no harm.
@@ -460,7 +460,9 @@ class Session(Endpoint):
         connection = self.connection
         for queue in (self._dispositions, self._settlements):
             if len(queue):
-                connection.counters.dispositions += queue.flush(connection.writer, self.channel, connection.max_frame_size)
+                connection.counters.dispositions += queue.flush(
+                    connection.writer, self.channel, connection.max_frame_size
+                )
         flows = self._flows
         if flows:
             self._flows = {}

@@ -33,8 +33,8 @@ def parse_url(url: str) -> Address:
     """Take a URL apart.
 
     Args:
-        url: ``amqp[s]://[user[:password]@]host[:port]``; user and password percent-encoded, an IPv6 address in brackets.
-            The ports default to 5672 and, for amqps, 5671.
+        url: ``amqp[s]://[user[:password]@]host[:port]``; user and password percent-encoded, an IPv6 address in
+            brackets. The ports default to 5672 and, for amqps, 5671.
 
     Raises:
         ValueError: it is no such URL. The message never has the password.

@@ -1,0 +1,86 @@
+"""What a `send_many` has under way, and the count of what became of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from amqp10.asyncio.driver import Deadline, wait_for_delivery
+from amqp10.errors import DeliverySendState, OperationTimeout
+from amqp10.summary import SendSummary
+
+if TYPE_CHECKING:
+    from amqp10.asyncio.sender import Receipt, Sender
+
+__all__ = ["Batch"]
+
+
+class Batch:
+    """What a `send_many` has under way."""
+
+    __slots__ = ("_current", "_on_outcome", "_pending", "_sender", "_timeout", "summary")
+
+    def __init__(self, sender: Sender, on_outcome: Callable[[Receipt], None] | None, timeout: float | None) -> None:
+        self._sender = sender
+        self._on_outcome = on_outcome
+        self._timeout = timeout
+        self._pending: deque[Receipt] = deque()  # sent and not counted, oldest first
+        self._current = 0  # 1 while a message was taken from the iterable and has not left
+        self.summary = SendSummary()
+
+    async def send(self, message: object) -> None:
+        sender = self._sender
+        self._current = 1
+        receipt = sender._make(message, None, False)
+        if not sender._waiting and not sender._driver.is_pace_due and sender._engine.can_send(receipt.size):
+            sender._engine.send(receipt)
+            sender._driver.flush_if_large()
+        else:
+            await sender._place(receipt, Deadline(self._timeout, "waiting for credit"))
+        self._current = 0
+        self._pending.append(receipt)
+        self._reap()
+        if len(self._pending) > 4 * sender._engine.options.max_unsettled:
+            await self._wait_first()  # one without an outcome must not make us keep all that came after it
+
+    async def finish(self) -> None:
+        self._reap()
+        while self._pending:
+            await self._wait_first()
+            self._reap()
+
+    async def _wait_first(self) -> None:
+        receipt = self._pending[0]
+        deadline = Deadline(self._timeout, "waiting for an outcome")
+        try:
+            while not receipt.done:
+                await wait_for_delivery(receipt, deadline)
+        except OperationTimeout as error:
+            error.delivery_state = DeliverySendState.IN_DOUBT
+            raise
+        if receipt.error is not None:
+            raise receipt._failure()
+
+    def _reap(self) -> None:
+        """Count the oldest that have their outcome."""
+        pending = self._pending
+        while pending and pending[0].settled:
+            receipt = pending.popleft()
+            receipt.read = True
+            self.summary.count(receipt)
+            if self._on_outcome is not None:
+                self._on_outcome(receipt)
+
+    def break_off(self) -> SendSummary:
+        """Count everything as it stands."""
+        self._reap()
+        for receipt in self._pending:
+            receipt.read = True
+            if receipt.settled:
+                self.summary.count(receipt)
+            else:
+                self.summary.in_doubt += 1
+        self._pending.clear()
+        self.summary.not_sent += self._current
+        return self.summary

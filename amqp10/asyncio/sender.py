@@ -1,0 +1,453 @@
+"""Senders for asyncio, and the receipts they give.
+
+The engine's sender knows the rules; here are the waiting and its order: a send never overtakes an earlier one that waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from amqp10 import _codec, engine
+from amqp10.asyncio.batch import Batch
+from amqp10.asyncio.driver import Deadline, Driver, wait_for_delivery, wake
+from amqp10.asyncio.link import Link
+from amqp10.errors import AMQPError, BufferFull, DeliverySendState, InvalidState, OperationTimeout
+from amqp10.options import DEFAULT, Timeout, is_lasting
+from amqp10.outcomes import Outcome
+from amqp10.performatives import Error
+from amqp10.summary import SendSummary, delivery_error, unread_error
+
+if TYPE_CHECKING:
+    from amqp10.asyncio.session import Session
+
+__all__ = ["Receipt", "Sender"]
+
+
+class Receipt(_codec.OutgoingDelivery):
+    """A message that was sent: its tag and, in time, its outcome.
+
+    An outcome other than accepted that nobody reads here is raised by the sender's `flush` or `close`, or goes to its
+    `on_outcome`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether the outcome is known, or the link ended before it came."""
+        return self.settled or self.error is not None
+
+    async def outcome(self, *, timeout: Timeout = DEFAULT) -> Outcome | None:
+        """Wait for the outcome.
+
+        Args:
+            timeout: seconds; None for no limit; left out, the connection's for sends.
+
+        Returns:
+            What the peer decided, whatever it is; None for a message that was sent settled.
+
+        Raises:
+            OperationTimeout: no outcome came in time. It may still come; the message stays unsettled and counted.
+            AMQPError: why the link ended before; `delivery_state` is IN_DOUBT.
+
+        Cancelling it leaves the delivery as it is.
+        """
+        if not self.done:
+            sender: Sender = self.tally.owner.owner
+            sender._driver.pump()
+            deadline = Deadline(sender._seconds("send", timeout), "waiting for an outcome")
+            try:
+                while not self.done:
+                    await wait_for_delivery(self, deadline)
+            except OperationTimeout as error:
+                error.delivery_state = DeliverySendState.IN_DOUBT
+                raise
+        self.read = True
+        if self.error is not None:
+            raise self._failure()
+        outcome: Outcome | None = self.state
+        return outcome
+
+    def _failure(self) -> AMQPError:
+        error = delivery_error(self)
+        assert error is not None
+        return error
+
+    def raise_for_outcome(self) -> None:
+        """Raise unless the message was accepted, or sent settled.
+
+        Raises:
+            DeliveryError: its outcome, as MessageRejected, MessageReleased or MessageModified.
+            InvalidState: there is no outcome yet.
+        """
+        if not self.done:
+            raise InvalidState("the outcome is not known yet: await the receipt first", level="delivery")
+        self.read = True
+        error = delivery_error(self)
+        if error is not None:
+            raise error
+
+    def __await__(self) -> Generator[Any, None, Outcome | None]:
+        """Wait for the outcome, as `outcome` does."""
+        return self.outcome().__await__()
+
+
+class Sender(Link[engine.Sender]):
+    """Sends messages over a link. Made by `open_sender`."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        session: Session,
+        link: engine.Sender,
+        owns_session: bool,
+        on_link_state: Callable[[Mapping[Any, Any]], None] | None,
+        on_outcome: Callable[[Receipt], None] | None,
+    ) -> None:
+        super().__init__(driver, session, link, owns_session, on_link_state)
+        self._on_outcome = on_outcome
+        self._waiting: dict[asyncio.Future[None], Receipt] = {}  # sends that wait for their turn, oldest first
+
+    @property
+    def address(self) -> str | None:
+        """The target's address, which the peer gave where the node is dynamic."""
+        return getattr(self.remote_target, "address", None)
+
+    @property
+    def link_credit(self) -> int:
+        """How many messages the peer would take now."""
+        return self._engine.link_credit
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages have no outcome yet."""
+        return self._engine.tally.count
+
+    @property
+    def unsettled_bytes(self) -> int:
+        """How many bytes they have."""
+        return self._engine.tally.size
+
+    @property
+    def delivery_count(self) -> int:
+        """How many deliveries were sent, modulo 2**32, from where the link started counting."""
+        return self._engine.delivery_count
+
+    @property
+    def max_message_size(self) -> int | None:
+        """The largest message that the peer takes, in bytes; None for no limit."""
+        return self._engine.max_message_size
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        message: object,
+        *,
+        delivery_tag: bytes | None = None,
+        settled: bool = False,
+        timeout: Timeout = DEFAULT,
+    ) -> None:
+        """Send a message and wait for its outcome.
+
+        Args:
+            message: a Message, or a body: bytes-like for a data section, Data, AmqpSequence or AmqpValue for just that,
+                anything else for an amqp-value section.
+            delivery_tag: up to 32 bytes that no other unsettled message of this sender has; made here where left out.
+            settled: send it settled: no outcome comes.
+            timeout: seconds for all of it; None for no limit; left out, the connection's for sends.
+
+        Raises:
+            DeliveryError: the outcome is not accepted.
+            EncodeError, MessageTooLarge: it cannot be sent; nothing left.
+            OperationTimeout: neither credit nor outcome came in time.
+            AMQPError: why the link ended. `delivery_state` of each error says whether the message may have left.
+
+        Cancelling it before the first byte leaves nothing behind; in mid-message the transfer is aborted; after that the
+        message stays sent, unsettled and counted.
+        """
+        deadline = Deadline(self._seconds("send", timeout), "sending")
+        receipt = await self._submit(message, delivery_tag, settled, deadline)
+        try:
+            while not receipt.done:
+                await wait_for_delivery(receipt, deadline)
+        except OperationTimeout as error:
+            error.delivery_state = self._give_up(receipt)
+            raise
+        except BaseException:
+            self._give_up(receipt)
+            raise
+        receipt.raise_for_outcome()
+
+    async def submit(
+        self,
+        message: object,
+        *,
+        delivery_tag: bytes | None = None,
+        settled: bool = False,
+        timeout: Timeout = DEFAULT,
+    ) -> Receipt:
+        """Send a message and return without waiting for its outcome: only for credit and room.
+
+        Args:
+            message: as for `send`.
+            delivery_tag: as for `send`.
+            settled: as for `send`.
+            timeout: seconds for credit and room; None for no limit; left out, the connection's for sends.
+
+        Returns:
+            The receipt, which gives the outcome when it comes.
+
+        Raises:
+            EncodeError, MessageTooLarge: it cannot be sent; nothing left.
+            OperationTimeout: no credit or room came in time; nothing left.
+            AMQPError: why the link is over.
+
+        Cancelling it while it waits leaves nothing behind.
+        """
+        if self._waiting or self._driver.is_pace_due:
+            return await self._submit(message, delivery_tag, settled, self._send_deadline(timeout))
+        receipt = self._make(message, delivery_tag, settled)
+        if self._engine.can_send(receipt.size):
+            self._engine.send(receipt)
+            self._driver.flush_if_large()
+        else:
+            await self._wait_turn(receipt, self._send_deadline(timeout))
+        return receipt
+
+    def send_nowait(self, message: object, *, delivery_tag: bytes | None = None, settled: bool = False) -> Receipt:
+        """Send a message if that needs no waiting.
+
+        Args:
+            message: as for `send`.
+            delivery_tag: as for `send`.
+            settled: as for `send`.
+
+        Returns:
+            The receipt, which gives the outcome when it comes.
+
+        Raises:
+            NoCredit: the peer gave no credit, or the session's window is closed.
+            BufferFull: a bound of ours is reached, or other sends wait.
+            EncodeError, MessageTooLarge: it cannot be sent.
+            AMQPError: why the link is over.
+        """
+        receipt = self._make(message, delivery_tag, settled)
+        if self._waiting:
+            raise BufferFull(f"{len(self._waiting)} sends wait before it")
+        self._engine.send(receipt)
+        self._driver.flush_if_large()
+        return receipt
+
+    async def send_many(
+        self,
+        messages: Iterable[object] | AsyncIterable[object],
+        *,
+        on_outcome: Callable[[Receipt], None] | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> SendSummary:
+        """Send messages one after the other, many under way at once, and wait for all outcomes.
+
+        What is under way stays within the sender's max_unsettled and max_unsettled_bytes, however many there are.
+
+        Args:
+            messages: each as for `send`.
+            on_outcome: called with each receipt whose outcome came, in the order of sending.
+            timeout: seconds that one message may wait for credit, room or its outcome; None for no limit; left out, the
+                connection's for sends.
+
+        Returns:
+            How many were accepted and how many not; `raise_for_failures` raises for these.
+
+        Raises:
+            OperationTimeout, AMQPError: as `send` does; and what the iterable raises. The exception's attribute `summary`
+                then says how many were accepted, failed, not sent or in doubt.
+
+        Cancelling it stops after the message under way; CancelledError has the `summary` too.
+        """
+        batch = Batch(self, on_outcome, self._seconds("send", timeout))
+        try:
+            if isinstance(messages, AsyncIterable):
+                async for message in messages:
+                    await batch.send(message)
+            else:
+                for message in messages:
+                    await batch.send(message)
+            await batch.finish()
+        except BaseException as error:
+            error.summary = batch.break_off()  # type: ignore[attr-defined]
+            raise
+        return batch.summary
+
+    async def flush(self, *, timeout: Timeout = DEFAULT) -> None:
+        """Wait until everything sent so far has its outcome.
+
+        Args:
+            timeout: seconds; None for no limit; left out, the connection's for sends.
+
+        Raises:
+            DeliveryError: an outcome is not accepted, and nobody had read it; a note says how many there are.
+            OperationTimeout: they did not all come in time.
+            AMQPError: why the link ended before.
+
+        Cancelling it leaves all as it is.
+        """
+        await self._driver.run(self._engine.flush(), self._send_deadline(timeout, "flushing"))
+        self._raise_unread()
+
+    # --- closing ------------------------------------------------------------------------------------------------------
+
+    async def close(self, *, error: Error | None = None, timeout: Timeout = DEFAULT) -> None:
+        """Wait for outstanding outcomes, then close the link.
+
+        Args:
+            error: why, where it is not the normal end.
+            timeout: seconds for all of it; None for no limit; left out, the connection's for closing.
+
+        Raises:
+            DeliveryError: an outcome is not accepted, and nobody had read it. The link is closed then.
+            OperationTimeout: outcomes, or the peer's answer, did not come in time. The link is closed then.
+
+        Harmless on a link that is over. Cancelled, the link is closed without waiting.
+        """
+        await self._close(True, Deadline(self._seconds("close", timeout), "closing the sender"), error)
+
+    async def detach(self, *, timeout: Timeout = DEFAULT) -> None:
+        """Wait for outstanding outcomes, then detach the link: the peer keeps its terminus as far as it is to last.
+
+        Args:
+            timeout: seconds for all of it; None for no limit; left out, the connection's for closing.
+
+        Raises:
+            DeliveryError: an outcome is not accepted, and nobody had read it. The link is detached then.
+            OperationTimeout: outcomes, or the peer's answer, did not come in time. The link is detached then.
+
+        Harmless on a link that is over. Cancelled, the link is detached without waiting.
+        """
+        await self._close(False, Deadline(self._seconds("close", timeout), "detaching the sender"), None)
+
+    async def _close(self, closed: bool, deadline: Deadline, error: Error | None) -> None:
+        try:
+            if self._engine.error is None:
+                await self._driver.run(self._engine.flush(), deadline)
+        except AMQPError:
+            if self._engine.error is None:
+                raise
+        finally:
+            if self._engine.error is None:
+                self._engine.start_detach(closed=closed, error=error)
+            await self._detach(closed, deadline, error)
+        self._raise_unread()
+
+    async def _leave(self, failed: bool) -> None:
+        closed = not is_lasting(self._engine.options.target)
+        deadline = Deadline(self._seconds("close", DEFAULT), "closing the sender")
+        if not failed:
+            await self._close(closed, deadline, None)
+            return
+        with suppress(AMQPError):
+            await self._detach(closed, deadline)
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def _send_deadline(self, timeout: Timeout, what: str = "waiting for credit") -> Deadline:
+        return Deadline(self._seconds("send", timeout), what)
+
+    def _make(self, message: object, delivery_tag: bytes | None, settled: bool) -> Receipt:
+        link = self._engine
+        tag = link.next_tag() if delivery_tag is None else delivery_tag
+        receipt = Receipt(link.tally, message, tag, settled or link.presettles, link.options.header)
+        link.check_size(receipt)
+        return receipt
+
+    async def _submit(self, message: object, delivery_tag: bytes | None, settled: bool, deadline: Deadline) -> Receipt:
+        receipt = self._make(message, delivery_tag, settled)
+        await self._place(receipt, deadline)
+        return receipt
+
+    async def _place(self, receipt: Receipt, deadline: Deadline) -> None:
+        """Send a receipt's message in its turn."""
+        if not self._waiting and self._driver.is_pace_due:
+            await self._driver.give_turn()
+        if not self._waiting and self._engine.can_send(receipt.size):
+            self._engine.send(receipt)
+            self._driver.flush_if_large()
+        else:
+            await self._wait_turn(receipt, deadline)
+
+    async def _wait_turn(self, receipt: Receipt, deadline: Deadline) -> None:
+        try:
+            self._engine.check()
+        except AMQPError as error:
+            error.delivery_state = DeliverySendState.NOT_SENT
+            raise
+        future: asyncio.Future[None] = self._driver.loop.create_future()
+        self._waiting[future] = receipt
+        self._engine.available = len(self._waiting)
+        try:
+            await deadline.wait(future)
+        except AMQPError as error:
+            error.delivery_state = DeliverySendState.NOT_SENT
+            raise
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._give_up(receipt)  # it was sent while the cancellation was under way
+            raise
+        finally:
+            if self._waiting.pop(future, None) is not None:
+                self._serve()  # the turn goes on to the next
+
+    def _serve(self) -> None:
+        """Send for those who wait, oldest first, as many as can go."""
+        link = self._engine
+        waiting = self._waiting
+        while waiting:
+            future = next(iter(waiting))
+            receipt = waiting[future]
+            if not link.can_send(receipt.size):
+                break
+            del waiting[future]
+            try:
+                link.send(receipt, bool(waiting))
+            except AMQPError as error:
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(None)
+        link.available = len(waiting)
+
+    def _give_up(self, receipt: Receipt) -> DeliverySendState:
+        if not receipt.done and self._engine.abandon(receipt):
+            return DeliverySendState.NOT_SENT
+        return DeliverySendState.IN_DOUBT
+
+    def _changed(self) -> None:
+        error = self._engine.error
+        if error is None:
+            return
+        while self._waiting:
+            future = next(iter(self._waiting))
+            del self._waiting[future]
+            if not future.done():
+                future.set_exception(error.again())
+
+    def _outcomes_arrived(self, watched: list[Any]) -> None:
+        for receipt in watched:
+            if receipt.waiter is not None:
+                wake(receipt)
+            elif self._on_outcome is not None and receipt.done and not receipt.read:
+                receipt.read = True
+                self._driver.loop.call_soon(self._on_outcome, receipt)
+        if self._waiting:
+            self._serve()
+
+    def _raise_unread(self) -> None:
+        link = self._engine
+        error = unread_error(link.take_unread(), link.unread_dropped)
+        link.unread_dropped = 0
+        if error is not None:
+            raise error
