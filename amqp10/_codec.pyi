@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Final, Self, final
 
 from typing_extensions import Buffer
 
+from amqp10.errors import DecodeError
+
 # --- values -----------------------------------------------------------------------------------------------------------
 
 DEFAULT_MAX_DEPTH: Final[int]
@@ -62,7 +64,7 @@ class TransferRun:
 class FrameReader:
     max_frame_size: int
     runs: bool
-    error: BaseException | None
+    error: DecodeError | None
     frames: int
     def __init__(
         self, *, max_frame_size: int = 512, max_depth: int = ..., max_elements: int = ..., runs: bool = True

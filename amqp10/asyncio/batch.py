@@ -30,6 +30,7 @@ class Batch:
         self.summary = SendSummary()
 
     async def send(self, message: object) -> None:
+        """Send the next message, in its turn."""
         sender = self._sender
         self._current = 1
         receipt = sender._make(message, None, False)
@@ -45,6 +46,7 @@ class Batch:
             await self._wait_first()  # one without an outcome must not make us keep all that came after it
 
     async def finish(self) -> None:
+        """Wait for the outcomes that are missing."""
         self._reap()
         while self._pending:
             await self._wait_first()

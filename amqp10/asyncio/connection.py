@@ -68,8 +68,8 @@ def connect(
         url: ``amqp[s]://[user[:password]@]host[:port]``.
         container_id: our name; made here where left out.
         hostname: the virtual host, which open and SASL name; left out, the URL's host.
-        sasl: mechanisms in order of preference; None for no SASL layer; left out, PLAIN with the URL's user and password
-            if it has them, else ANONYMOUS.
+        sasl: mechanisms in order of preference; None for no SASL layer; left out, PLAIN with the URL's user and
+            password if it has them, else ANONYMOUS.
         ssl: the context for amqps; left out, one that verifies the peer by the system's authorities.
         server_hostname: the name TLS checks in the certificate; left out, the URL's host.
         max_frame_size: the largest frame we take, in bytes: 512 to 2**32-1.

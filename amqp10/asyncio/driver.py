@@ -5,8 +5,8 @@ Theory of operation
 The engine decides; this module waits. Whoever waits has a Future, kept where the engine's event will find it: in the
 `watchers` of an endpoint (operations), in the FIFO of a sender or a receiver, or in the `waiter` of a delivery.
 
-Output is written once per turn of the loop, by one `call_soon`, earlier where 64 KiB are together or the engine calls it
-urgent. While the transport is paused nothing is taken from the engine, which then holds sends back by itself.
+Output is written once per turn of the loop, by one `call_soon`, earlier where 64 KiB are together or the engine calls
+it urgent. While the transport is paused nothing is taken from the engine, which then holds sends back by itself.
 
 Nothing here happens per message. What has something to do does not suspend; but `pace` gives the loop its turn at least
 every 256 messages or 10 ms, so that timers and other tasks are served however fast messages come.

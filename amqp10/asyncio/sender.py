@@ -1,6 +1,7 @@
 """Senders for asyncio, and the receipts they give.
 
-The engine's sender knows the rules; here are the waiting and its order: a send never overtakes an earlier one that waits.
+The engine's sender knows the rules; here are the waiting and its order: a send never overtakes an earlier one that
+waits.
 """
 
 from __future__ import annotations
@@ -166,8 +167,8 @@ class Sender(Link[engine.Sender]):
             OperationTimeout: neither credit nor outcome came in time.
             AMQPError: why the link ended. `delivery_state` of each error says whether the message may have left.
 
-        Cancelling it before the first byte leaves nothing behind; in mid-message the transfer is aborted; after that the
-        message stays sent, unsettled and counted.
+        Cancelling it before the first byte leaves nothing behind; in mid-message the transfer is aborted; after that
+        the message stays sent, unsettled and counted.
         """
         deadline = Deadline(self._seconds("send", timeout), "sending")
         receipt = await self._submit(message, delivery_tag, settled, deadline)
@@ -263,8 +264,8 @@ class Sender(Link[engine.Sender]):
             How many were accepted and how many not; `raise_for_failures` raises for these.
 
         Raises:
-            OperationTimeout, AMQPError: as `send` does; and what the iterable raises. The exception's attribute `summary`
-                then says how many were accepted, failed, not sent or in doubt.
+            OperationTimeout, AMQPError: as `send` does; and what the iterable raises. The exception's attribute
+                `summary` then says how many were accepted, failed, not sent or in doubt.
 
         Cancelling it stops after the message under way; CancelledError has the `summary` too.
         """

@@ -85,7 +85,8 @@ class Session(Enterable):
         """Open a sender: await it, or enter it with ``async with``.
 
         Args:
-            address: where the messages go: an address, a whole Target, or None for the anonymous relay or a dynamic node.
+            address: where the messages go: an address, a whole Target, or None for the anonymous relay or a dynamic
+                node.
             name: of the link; made here where left out.
             dynamic: whether the peer is to make a node, whose address is then in `Sender.address`.
             source: where the messages come from: an address or a whole Source.

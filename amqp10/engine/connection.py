@@ -228,12 +228,11 @@ class Connection(Endpoint):
                 self._handle(item)
             except Violation as violation:
                 self._punish(violation)
-            if self.finished:
+            if self.state is END:
                 return
         error = self._reader.error
-        if error is not None and self.state not in (DISCARDING, CLOSE_SENT, END):
-            condition = getattr(error, "condition", None) or Condition.DECODE_ERROR
-            self._punish(Violation(self, Condition(condition), str(error)), error)
+        if error is not None and self.error is None:
+            self._punish(Violation(self, Condition(error.condition or Condition.DECODE_ERROR), str(error)), error)
 
     def receive_eof(self, cause: BaseException | None = None) -> None:
         """Learn that the transport is gone.
