@@ -10,11 +10,19 @@ primitives         the constructors of fixed and variable width (types.xml, "Pri
 primitives_wide    the primitives that Python has objects for: decimals, timestamps, UUIDs
 compound           lists, maps, arrays, described values; read_value, skip_value, write_value; encode() and decode()
 composite          composites by table (types.xml, "Composite Types"): the base class, the registry, both ways
+states             the composites that the codec itself makes, by their codes
+message            messages: sections found and decoded when they are read (messaging.xml, "Message Format")
+sections           each section, both ways
+delivery           Delivery and OutgoingDelivery: the objects there is one of per message
+transfer           plain transfers, both ways, without a composite in between; runs of them
+frames             FrameReader and FrameWriter (transport.xml, "Framing"), protocol headers
+unsettled          the unsettled deliveries of a session, by ranges of delivery-ids
+dispositions       what a session has to say about deliveries, merged into ranges
 =================  ===================================================================================================
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.datetime cimport (
     import_datetime, timedelta_days, timedelta_microseconds, timedelta_new, timedelta_seconds,
@@ -23,13 +31,14 @@ from cpython.dict cimport PyDict_GetItem, PyDict_Next, PyDict_Size
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_FromDouble
 from cpython.list cimport PyList_GET_SIZE, PyList_New, PyList_SET_ITEM, PyList_SetSlice
 from cpython.long cimport PyLong_AsLongLong, PyLong_AsUnsignedLongLong
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyObject_GenericSetAttr, PyTypeObject
 from cpython.ref cimport Py_INCREF, Py_TYPE, Py_XDECREF
 from cpython.tuple cimport PyTuple_GET_ITEM
 from cpython.unicode cimport PyUnicode_AsUTF8String, PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
 from libc.stdint cimport INT64_MAX, INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memmove
+from libc.stdlib cimport qsort
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 import datetime
 import decimal
@@ -38,7 +47,7 @@ from collections.abc import Mapping
 from types import MemberDescriptorType
 
 from amqp10 import types
-from amqp10.errors import DecodeError, EncodeError
+from amqp10.errors import Condition, DecodeError, EncodeError, InvalidState
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -74,3 +83,11 @@ include "_codec_parts/compound.pxi"
 include "_codec_parts/compound_array.pxi"
 include "_codec_parts/compound_write.pxi"
 include "_codec_parts/composite.pxi"
+include "_codec_parts/states.pxi"
+include "_codec_parts/message.pxi"
+include "_codec_parts/sections.pxi"
+include "_codec_parts/delivery.pxi"
+include "_codec_parts/transfer.pxi"
+include "_codec_parts/frames.pxi"
+include "_codec_parts/unsettled.pxi"
+include "_codec_parts/dispositions.pxi"
