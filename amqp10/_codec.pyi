@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Self, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from amqp10.errors import DecodeError
 
@@ -62,13 +62,14 @@ class TransferRun:
     largest: int
     deliveries: list[Delivery]
 
+@disjoint_base
 class FrameReader:
     max_frame_size: int
     runs: bool
     error: DecodeError | None
     frames: int
     def __init__(
-        self, *, max_frame_size: int = 512, max_depth: int = ..., max_elements: int = ..., runs: bool = True
+        self, max_frame_size: int = 512, *, max_depth: int = ..., max_elements: int = ..., runs: bool = True
     ) -> None: ...
     def feed(self, data: Buffer) -> list[ProtocolHeader | Frame | TransferRun]: ...
     def bind(self, channel: int, handle: int, delivery_class: type[Delivery], receiver: object) -> None: ...
@@ -77,10 +78,10 @@ class FrameReader:
     @property
     def buffered(self) -> int: ...
 
+@disjoint_base
 class FrameWriter:
     frames: int
     transfers: int
-    def __init__(self) -> None: ...
     def __len__(self) -> int: ...
     def write_header(self, protocol_id: int) -> None: ...
     def write_empty(self) -> None: ...
@@ -105,6 +106,7 @@ class FrameWriter:
 
 # --- deliveries -------------------------------------------------------------------------------------------------------
 
+@disjoint_base
 class Delivery:
     receiver: Any
     delivery_id: int
@@ -148,12 +150,14 @@ def new_delivery(
     payload: Sequence[Buffer],
 ) -> Delivery: ...
 
+@disjoint_base
 class SenderTally:
     owner: Any
     count: int
     size: int
     def __init__(self, owner: object) -> None: ...
 
+@disjoint_base
 class OutgoingDelivery:
     tally: SenderTally
     delivery_id: int
@@ -182,7 +186,6 @@ class OutgoingDelivery:
 
 @final
 class UnsettledIndex:
-    def __init__(self) -> None: ...
     def __len__(self) -> int: ...
     def add(self, delivery: OutgoingDelivery) -> None: ...
     def settle(
@@ -193,7 +196,6 @@ class UnsettledIndex:
 
 @final
 class IncomingIndex:
-    def __init__(self) -> None: ...
     def __len__(self) -> int: ...
     def add(self, delivery: Delivery) -> None: ...
     def extend(self, deliveries: list[Delivery]) -> None: ...
@@ -211,18 +213,22 @@ class DispositionQueue:
 
 # --- messages ---------------------------------------------------------------------------------------------------------
 
+@disjoint_base
 class Data:
     parts: tuple[bytes, ...]
     def __init__(self, *parts: Buffer) -> None: ...
 
+@disjoint_base
 class AmqpSequence:
     lists: tuple[list[Any], ...]
     def __init__(self, *lists: Iterable[Any]) -> None: ...
 
+@disjoint_base
 class AmqpValue:
     value: Any
     def __init__(self, value: Any) -> None: ...
 
+@disjoint_base
 class Message:
     body: Any
     body_type: str | None

@@ -79,8 +79,8 @@ cdef class FrameReader:
     cdef TransferRun run  # the run that the next transfer may go on
 
     def __init__(
-        self, *, uint32_t max_frame_size=MIN_MAX_FRAME_SIZE, max_depth=DEFAULT_MAX_DEPTH,
-        max_elements=DEFAULT_MAX_ELEMENTS, bint runs=True,
+        self, uint32_t max_frame_size=MIN_MAX_FRAME_SIZE, *, Py_ssize_t max_depth=DEFAULT_MAX_DEPTH,
+        Py_ssize_t max_elements=DEFAULT_MAX_ELEMENTS, bint runs=True,
     ):
         self.max_frame_size = max_frame_size
         set_limits(&self.limits, max_depth, max_elements)
@@ -365,9 +365,6 @@ cdef class FrameWriter:
 
     def __cinit__(self):
         self.out = Buffer()
-
-    def __init__(self):
-        pass
 
     def __len__(self):
         """How many bytes wait to be taken."""

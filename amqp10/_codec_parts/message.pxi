@@ -1,5 +1,5 @@
-# Messages (§3.2): sections around a body. What was decoded is kept as it came; a section becomes objects when it is read,
-# and what nobody changed is encoded by copying its bytes.
+# Messages (§3.2): sections around a body. What was decoded is kept as it came; a section becomes objects when it is
+# read, and what nobody changed is encoded by copying its bytes.
 
 cdef enum:
     S_HEADER

@@ -1,10 +1,10 @@
-# The deliveries of a session that are not settled (§2.6.12), in the order of their delivery-ids: those that went out and
-# those that came in.
+# The deliveries of a session that are not settled (§2.6.12), in the order of their delivery-ids: those that went out
+# and those that came in.
 #
 # Ids grow, so the entries are a queue: a ring of ids beside a ring of deliveries, searched by halves. What is taken out
-# of turn leaves a gap, which goes when it comes to an end of the queue, or when gaps outnumber entries. All order is that
-# of the distance from the first entry's id modulo 2**32: ids wrap where they like, and a range costs what is in it, not
-# what it claims.
+# of turn leaves a gap, which goes when it comes to an end of the queue, or when gaps outnumber entries. All order is
+# that of the distance from the first entry's id modulo 2**32: ids wrap where they like, and a range costs what is in
+# it, not what it claims.
 
 cdef enum:
     RING_START = 16
@@ -26,9 +26,6 @@ cdef class DeliveryRing:
 
     def __cinit__(self):
         self.ring = []
-
-    def __init__(self):
-        pass
 
     def __dealloc__(self):
         PyMem_Free(self.ids)
