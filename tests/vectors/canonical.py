@@ -143,9 +143,10 @@ def exact(notation: Any) -> bool:
 def with_verdict(vector: dict[str, Any]) -> dict[str, Any]:
     kind, encoded, value = vector["kind"], vector["hex"], vector["value"]
     least = SMALLEST[kind](value)
-    if least * 2 > len(encoded) and not vector["name"].endswith(", zero"):
+    contentless = vector["name"].endswith(", zero")  # arrays made with constructors that the rule leaves out
+    if least * 2 > len(encoded) and not contentless:
         raise ValueError(f"{vector['name']}: {least} bytes were thought to be the least, but {encoded} is shorter")
-    return vector | {"canonical": least * 2 == len(encoded) and exact(value)}
+    return vector | {"canonical": least * 2 == len(encoded) and exact(value) and not contentless}
 
 
 def main() -> None:

@@ -240,13 +240,18 @@ def decode_message(encoded: bytes) -> dict[str, Any]:
     return message
 
 
+KEPT: list[Data] = []  # the binaries that get_object gives are views into the Data, which has to outlive them
+
+
 def plain(notation: Notation) -> Any:
     """Make the Python value that proton's own Message takes."""
     data = Data()
+    KEPT.append(data)
     put(data, notation)
     data.rewind()
     data.next()
-    return data.get_object()
+    value = data.get_object()
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 SETTERS: dict[str, tuple[str, float]] = {  # fields that proton names otherwise, and the unit it wants
@@ -278,13 +283,29 @@ def proton_message(message: dict[str, Any]) -> proton.Message | None:
     return made
 
 
+def says(decoded: dict[str, Any], message: dict[str, Any]) -> bool:
+    """Tell whether the message has what was asked for; proton adds empty sections, and leaves out a null body."""
+    body = [] if message["body"] == [["amqp-value", ["null"]]] else message["body"]
+    for name, value in {**message, "body": body}.items():
+        found = decoded.get(name)
+        if isinstance(value, dict) and found is not None:
+            found = {field: found.get(field) for field in value}
+        if found != value and value != ["map", []]:
+            return False
+    return True
+
+
 def message_vectors() -> Iterator[tuple[str, bytes, dict[str, Any]]]:
     for name, message in MESSAGES:
         yield name, encode_sections(message, lambda section: ["ulong", SECTIONS[section]]), message
         made = proton_message(message)
         if made is not None:
-            encoded = made.encode()
-            yield f"{name}, by proton.Message", encoded, decode_message(encoded)
+            encoded = bytes(made.encode())
+            decoded = decode_message(encoded)
+            if says(decoded, message):
+                yield f"{name}, by proton.Message", encoded, decoded
+            else:
+                sys.stderr.write(f"left out: {name}, by proton.Message: it says {decoded}\n")
     for name in ("every section", "data three times", "sequence twice"):
         message = dict(MESSAGES)[name]
         symbolic = encode_sections(message, lambda section: ["symbol", SYMBOLS[section]])
