@@ -167,6 +167,23 @@ def to_composite(name: str, fields: Mapping[str, Notation]) -> Composite:
     return composite_class(name)(**{attribute(field): value for field, value in every.items()})
 
 
+# Fields whose maps have symbols for keys (§2.8.12), which amqp10 sees to when it writes; rhea sends strings in some.
+SYMBOL_KEYED: Final = {"properties", "info", "dynamic-node-properties", "filter", "message-annotations"}
+
+
+def with_symbol_keys(fields: Mapping[str, Notation]) -> dict[str, Notation]:
+    """Give the fields of a composite as the specification wants them written, the composites in them included."""
+    return {field: symbol_keyed(notation, field in SYMBOL_KEYED) for field, notation in fields.items()}
+
+
+def symbol_keyed(notation: Notation, is_fields: bool) -> Notation:
+    if notation[0] == "composite":
+        return ["composite", notation[1], with_symbol_keys(notation[2])]
+    if notation[0] == "map" and is_fields:
+        return ["map", [[["symbol", key], value] for (_, key), value in notation[1]]]
+    return notation
+
+
 # --- messages ---------------------------------------------------------------------------------------------------------
 
 MAPS: Final = ("delivery-annotations", "message-annotations", "application-properties", "footer")
