@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors", "types"),
     ("_codec",),
     ("composite",),
-    ("performatives", "messaging", "terminus", "outcomes", "options"),
+    ("performatives", "messaging", "terminus", "outcomes", "options", "summary"),
     ("engine",),
     ("services",),
     ("asyncio", "sync"),
