@@ -10,7 +10,7 @@ from typing import Any, dataclass_transform
 
 from amqp10 import _codec
 
-__all__ = ["Composite", "field"]
+__all__ = ["Composite", "CompositeMeta", "field", "mandatory"]
 
 
 def field(

@@ -20,6 +20,7 @@ __all__ = [
     "MAX_UNSETTLED",
     "MAX_UNSETTLED_BYTES",
     "ConnectionOptions",
+    "Default",
     "Limits",
     "ReceiverOptions",
     "SenderOptions",

@@ -18,7 +18,7 @@ from amqp10.outcomes import Accepted, Modified, Rejected, Released
 if TYPE_CHECKING:
     from amqp10._codec import OutgoingDelivery
 
-__all__ = ["SendSummary", "delivery_error"]
+__all__ = ["SendSummary", "delivery_error", "unread_error"]
 
 _KEPT = 1000
 

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final, Self, SupportsIndex
 
 __all__ = [
+    "ELEMENT_TYPES",
     "Array",
     "Byte",
     "Char",

@@ -39,7 +39,7 @@ from amqp10.types import Symbol
 if TYPE_CHECKING:
     from amqp10.engine import Operation
 
-__all__ = ["Deadline", "Driver"]
+__all__ = ["Deadline", "Driver", "wait_for_delivery", "wake"]
 
 T = TypeVar("T")
 
