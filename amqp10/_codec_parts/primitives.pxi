@@ -81,7 +81,8 @@ cdef enum:
     # code_width of what states its size: in one byte, in four
     SIZED_8 = 32
     SIZED_32 = 33
-    CACHE_SLOTS = 1024
+    CACHE_BITS = 10
+    CACHE_SLOTS = 1 << CACHE_BITS
     CACHED_SYMBOL = 64    # longer ones are not cached
     CACHED_STRING = 32
 
@@ -179,21 +180,25 @@ cdef inline object make_signed(int kind, int64_t value):
     return make_typed(kind, value, <int><uint8_t>value if is_small else -1)
 
 
+cdef inline uint64_t mix(uint64_t state, uint64_t sample) noexcept:
+    """One round of a hash; its upper bits depend on all of the sample's."""
+    state ^= sample
+    return (state ^ (state >> 32)) * 0x9E3779B97F4A7C15ULL
+
+
 cdef inline uint32_t cache_slot(const uint8_t* p, Py_ssize_t n) noexcept:
-    """Mix the length and three samples of eight bytes: the cost does not grow with the text."""
-    cdef uint64_t mixed = <uint64_t>n
+    """Hash the length and three samples of eight bytes: the cost does not grow with the text."""
     cdef uint64_t sample = 0
+    cdef uint64_t state = <uint64_t>n
     if n < 8:
         memcpy(&sample, p, n)
-        mixed ^= sample * 0x9E3779B97F4A7C15ULL
-    else:
-        memcpy(&sample, p, 8)
-        mixed ^= sample * 0x9E3779B97F4A7C15ULL
-        memcpy(&sample, p + (n - 8) // 2, 8)
-        mixed = (mixed ^ (mixed >> 29) ^ sample) * 0xBF58476D1CE4E5B9ULL
-        memcpy(&sample, p + n - 8, 8)
-        mixed = (mixed ^ (mixed >> 32) ^ sample) * 0x94D049BB133111EBULL
-    return <uint32_t>(mixed >> 40) % CACHE_SLOTS
+        return <uint32_t>(mix(state, sample) >> (64 - CACHE_BITS))
+    memcpy(&sample, p, 8)
+    state = mix(state, sample)
+    memcpy(&sample, p + (n - 8) // 2, 8)
+    state = mix(state, sample)
+    memcpy(&sample, p + n - 8, 8)
+    return <uint32_t>(mix(state, sample) >> (64 - CACHE_BITS))
 
 
 cdef inline bint is_text(PyObject* cached, const uint8_t* p, Py_ssize_t n) noexcept:

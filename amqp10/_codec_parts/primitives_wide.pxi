@@ -4,7 +4,8 @@ cdef type DATETIME = datetime.datetime
 cdef type UUID = uuid.UUID
 cdef type DECIMAL = decimal.Decimal
 cdef tuple DECIMAL_CLASSES = (types.Decimal32, types.Decimal64, types.Decimal128)
-cdef object EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+cdef object UTC = datetime.UTC
+cdef object EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
 cdef object SAFE_UNKNOWN = uuid.SafeUUID.unknown
 
 cdef enum:
@@ -32,7 +33,8 @@ cdef int64_t to_milliseconds(object value) except? -0x5555:
     """The milliseconds since the epoch of an aware datetime, rounded down, or of an int that counts them."""
     if not isinstance(value, DATETIME):
         return to_signed(value, INT64_MIN, INT64_MAX, "timestamp")
-    if value.tzinfo is None or value.utcoffset() is None:
+    zone = value.tzinfo
+    if zone is not UTC and (zone is None or value.utcoffset() is None):
         refuse(f"a timestamp needs a datetime with a time zone: {value!r}")
     delta = value - EPOCH
     return (
