@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
-# cython: cdivision=True, binding=True, embedsignature=False, auto_pickle=False
+# cython: cdivision=True, binding=True, auto_pickle=False, autotestdict=False
 """The compiled part of amqp10: what runs per message and per byte. Protocol rules live in `amqp10.engine`.
 
 Contents, one translation unit, each part leaning on those before it:
@@ -91,3 +91,8 @@ include "_codec_parts/transfer.pxi"
 include "_codec_parts/frames.pxi"
 include "_codec_parts/unsettled.pxi"
 include "_codec_parts/dispositions.pxi"
+
+# C reaches these without a name; Python has no business with them.
+for internal in ("Buffer", "CompositeTable"):
+    del globals()[internal]
+del internal

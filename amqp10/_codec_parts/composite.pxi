@@ -97,7 +97,10 @@ cdef CompositeTable table_of(object composite):
 
 
 cdef class CompositeBase:
-    """What every composite has by its table: construction by keywords, comparison by fields, a short text."""
+    # the first line in the form from which inspect takes the signature
+    """CompositeBase(**fields)\n--\n
+    What every composite has by its table: construction by keywords, comparison by fields, a short text.
+    """
 
     def __init__(self, **fields):
         cdef CompositeTable table = table_of(self)
@@ -150,7 +153,7 @@ cdef class CompositeBase:
 
     def __reduce__(self):
         cdef CompositeTable table = table_of(self)
-        return make_composite, (type(self), tuple([(<Field>each).get(self) for each in table.fields]))
+        return _make_composite, (type(self), tuple([(<Field>each).get(self) for each in table.fields]))
 
 
 cdef str show_field(CompositeTable table, Field field, object value):
@@ -176,7 +179,7 @@ cdef list as_values(object value):
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def make_composite(cls, values):
+def _make_composite(cls, values):
     """Rebuild a composite from the values of its fields: what pickles name."""
     composite = cls.__new__(cls)
     cdef CompositeTable table = table_of(composite)
@@ -295,7 +298,9 @@ cdef object read_composite_body(Cursor* c, Limits* limits, int depth, CompositeT
     return default_composite(c, start, table, composite, min(body.count, table.count))
 
 
-cdef object default_composite(Cursor* c, const uint8_t* start, CompositeTable table, object composite, Py_ssize_t first):
+cdef object default_composite(
+    Cursor* c, const uint8_t* start, CompositeTable table, object composite, Py_ssize_t first
+):
     """Fill in the fields from `first` on, which are absent; None makes a new composite."""
     cdef Field field
     cdef Py_ssize_t i

@@ -23,7 +23,7 @@ cdef object read_array(Cursor* c, Limits* limits, int depth, bint wide):
 
 
 cdef object read_descriptors(Cursor* c, Limits* limits, int depth):
-    """The descriptor of the elements, or a tuple of several; the cursor is past the first 0x00 and ends before a code."""
+    """The elements' descriptor, or a tuple of several. The cursor is past the first 0x00, and stops before a code."""
     if depth <= 0:
         fail_depth(c)
     descriptors = [read_value(c, limits, depth - 1, False)]

@@ -89,7 +89,9 @@ cdef object make_decimal(const uint8_t* p, int index):
     return DECIMAL.__new__(DECIMAL_CLASSES[index], sign + text)
 
 
-cdef str finite_text(object bits, object top, object coefficient_bits, object exponent_bits, object bias, object digits):
+cdef str finite_text(
+    object bits, object top, object coefficient_bits, object exponent_bits, object bias, object digits
+):
     if top >= 0b11000:
         coefficient_bits -= 2
         coefficient = (bits & low_bits(coefficient_bits)) | (0b100 << coefficient_bits)
