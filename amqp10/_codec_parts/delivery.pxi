@@ -24,6 +24,8 @@ cdef class Delivery:
         remote_state: the state the sender gave, or None.
         remote_settled: whether the sender settled it.
         presettled: whether it came settled: then nothing that is said about it reaches the sender.
+        taken: whether it left the receiver's queue for the application.
+        waiter: what the driver wakes when the sender settles; None where nobody waits.
     """
     cdef public object receiver
     cdef public object state

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 from types import ModuleType
 
 import pytest
@@ -42,6 +43,16 @@ def lacks_documentation(value: object) -> bool:
     return inspect.isroutine(value) and not value.__doc__
 
 
+def undocumented_members(cls: type) -> list[str]:
+    """Returns the public members that neither say what they are nor stand in their class' own docstring."""
+    text = cls.__doc__ or ""
+    return [
+        name
+        for name, item in vars(cls).items()
+        if not name.startswith("_") and not getattr(item, "__doc__", None) and not re.search(rf"\b{name}\b", text)
+    ]
+
+
 def faults(module: ModuleType, text: str) -> list[str]:
     """Returns what is wrong with the exports of a module."""
     exported: list[str] | None = getattr(module, "__all__", None)
@@ -73,12 +84,7 @@ def test_the_codec_is_documented() -> None:
     named = {name for module in public_modules() for name in importlib.import_module(module).__all__}
     members = {name: vars(codec)[name] for name in named & set(vars(codec)) if inspect.isclass(vars(codec)[name])}
     assert members
-    assert [
-        f"{name}.{member}"
-        for name, value in members.items()
-        for member, item in vars(value).items()
-        if not member.startswith("_") and not getattr(item, "__doc__", None)
-    ] == []
+    assert [f"{name}.{member}" for name, value in members.items() for member in undocumented_members(value)] == []
 
 
 @pytest.mark.parametrize(
@@ -99,6 +105,12 @@ def test_a_fault_is_seen(text: str, fault: str) -> None:
     module = ModuleType("example")
     exec(text, vars(module))
     assert fault in faults(module, text)
+
+
+def test_an_undocumented_member_is_seen() -> None:
+    example = type("Example", (), {"__doc__": "With a and b.", "a": 1, "c": None.__class__.__new__, "_d": 1})
+    example.e = property(lambda self: 1)  # type: ignore[attr-defined]
+    assert undocumented_members(example) == ["e"]
 
 
 def test_a_sound_module_has_no_fault() -> None:
