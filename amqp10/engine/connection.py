@@ -25,6 +25,7 @@ from amqp10.engine.counters import Counters
 from amqp10.engine.endpoint import Endpoint, Operation, Violation, local_error, remote_error
 from amqp10.engine.events import EndpointChanged, Event, SessionRequested
 from amqp10.engine.pool import NumberPool
+from amqp10.engine.quirks import NO_QUIRKS, quirks_of
 from amqp10.engine.sasl.negotiation import SaslNegotiation, UnexpectedSaslFrame
 from amqp10.engine.session import Session
 from amqp10.engine.states import CONNECTION_TRANSITIONS, ConnectionState, Input
@@ -81,6 +82,7 @@ class Connection(Endpoint):
     Attributes:
         state: where the connection is in §2.4.6.
         remote_open: what the peer's open said, or None so far.
+        quirks: how the peer is known to deviate.
         on_output: called without arguments when there comes to be something to send.
         urgent: whether what is to be sent should not wait for the end of the loop's turn.
         counters: of what passed; the driver counts reads and writes in them.
@@ -113,6 +115,7 @@ class Connection(Endpoint):
         "on_output",
         "options",
         "output_pending",
+        "quirks",
         "remote_open",
         "state",
         "urgent",
@@ -124,6 +127,7 @@ class Connection(Endpoint):
         self.options = options
         self.state = START
         self.remote_open: Open | None = None
+        self.quirks = NO_QUIRKS
         self.max_frame_size = _MIN_MAX_FRAME_SIZE  # the peer's: what we may send
         self.finished = False
         self.urgent = False
@@ -389,6 +393,7 @@ class Connection(Endpoint):
             raise Violation(self, Condition.INVALID_FIELD, f"max-frame-size {performative.max_frame_size} in open")
         self._transition(Input.RECV_OPEN)
         self.remote_open = performative
+        self.quirks = quirks_of(performative)
         self.max_frame_size = performative.max_frame_size
         self._channels.highest = min(self.options.channel_max, performative.channel_max)
         self.changed(self)

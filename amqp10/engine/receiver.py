@@ -30,6 +30,7 @@ __all__ = ["Receiver"]
 
 _MAX_TAG = 32  # bytes of a delivery-tag (§2.8.7)
 _MAX_CREDIT = 0x7FFFFFFF
+_QUIRK_SLACK = 1000  # deliveries
 _DISPOSITION_OVERHEAD = 48  # bytes of a disposition frame beside its state, at most
 _PLAIN_OUTCOMES = (Accepted, Released)
 
@@ -281,9 +282,13 @@ class Receiver(Link):
         self._give_back()
 
     def _give_back(self) -> None:
-        if self.credit.give_back() and not self._paused:
+        credit = self.credit
+        credit.outstanding -= 1
+        free = credit.window - credit.outstanding
+        if free >= credit.link_credit * 2 and credit.is_due and not self._paused:
             self.session.request_flow(self)
-            self.connection.notify_urgently()
+            if credit.is_urgent:
+                self.connection.notify_urgently()
 
     # --- credit -------------------------------------------------------------------------------------------------------
 
@@ -365,7 +370,7 @@ class Receiver(Link):
         if not self.credit.confirm(count, flow.link_credit or 0):
             raise Violation(self, Condition.TRANSFER_LIMIT_EXCEEDED, "flow counts deliveries beyond the credit")
         self.connection.changed(self)
-        if not self._paused and self.credit.is_due():
+        if not self._paused and self.credit.is_due:
             self.session.request_flow(self)
 
     def fill_flow(self, flow: Flow) -> None:
@@ -401,6 +406,8 @@ class Receiver(Link):
             count = self.credit.delivery_count
             self.credit = IncomingCredit(self.options.credit)
             self.credit.start(count)
+        if self.connection.quirks.overruns_credit:
+            self.credit.slack = max(self.credit.window, _QUIRK_SLACK)
         self.connection.reader.bind(self.session.remote_channel, self.remote_handle, self.delivery_class, self)
         if self.credit.automatic:
             self.session.request_flow(self)

@@ -97,6 +97,7 @@ class IncomingCredit:
         "link_credit",
         "outstanding",
         "received",
+        "slack",
         "window",
     )
 
@@ -109,6 +110,7 @@ class IncomingCredit:
         self.received = 0  # deliveries that came in all
         self.highest_limit = 0  # of the delivery-limits that the sender may still go by
         self.draining = False
+        self.slack = 0  # deliveries beyond the credit that are borne
 
     def start(self, delivery_count: int) -> None:
         """Take the sender's initial delivery-count."""
@@ -118,7 +120,7 @@ class IncomingCredit:
     @property
     def allowance(self) -> int:
         """How many deliveries may come before the peer exceeds every credit it was given."""
-        return difference(self.highest_limit, self.delivery_count)
+        return difference(self.highest_limit, self.delivery_count) + self.slack
 
     def receive(self, count: int) -> None:
         """Count deliveries that came, within the allowance."""
@@ -129,15 +131,20 @@ class IncomingCredit:
         if self.draining and not self.link_credit:
             self.draining = False
 
-    def give_back(self) -> bool:
-        """Count a delivery that is done with; True where the freed credit should go out."""
+    def give_back(self) -> None:
+        """Count a delivery that is done with."""
         self.outstanding -= 1
-        return self.automatic and self.window - self.outstanding >= self.link_credit * 2
 
+    @property
     def is_due(self) -> bool:
-        """Tell whether freed credit should go out."""
+        """Whether freed credit should go out."""
         free = self.window - self.outstanding
         return self.automatic and free > self.link_credit and free >= self.link_credit * 2
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the peer has so little left that it may be waiting, and half the window could be given to it."""
+        return (self.window - self.outstanding - self.link_credit) * 2 >= self.window
 
     def grant(self, count: int | None = None) -> None:
         """Give credit: `count` more, or all that is free where it is None."""

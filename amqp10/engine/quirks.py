@@ -1,0 +1,35 @@
+"""What known peers do against the specification, and what is done about it. Peers are known by their open's properties.
+
+Everything else is held to the rules: an entry here needs a broker that cannot be used without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amqp10.performatives import Open
+
+__all__ = ["NO_QUIRKS", "Quirks", "quirks_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """How a peer deviates.
+
+    Attributes:
+        overruns_credit: it sends more deliveries than it has credit for. RabbitMQ before 4.0 reckons a flow's credit from
+            what its connection has sent, while its queue is ahead of that.
+    """
+
+    overruns_credit: bool = False
+
+
+NO_QUIRKS = Quirks()
+
+
+def quirks_of(remote_open: Open) -> Quirks:
+    """Return what is known of the peer that sent this open."""
+    properties = remote_open.properties or {}
+    if properties.get("product") == "RabbitMQ" and str(properties.get("version", "")).startswith(("2.", "3.")):
+        return Quirks(overruns_credit=True)
+    return NO_QUIRKS
