@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amqp10.performatives import Open
+from amqp10.types import Symbol
 
 __all__ = ["NO_QUIRKS", "Quirks", "quirks_of"]
 
@@ -17,8 +18,8 @@ class Quirks:
     """How a peer deviates.
 
     Attributes:
-        overruns_credit: it sends more deliveries than it has credit for. RabbitMQ before 4.0 reckons a flow's credit from
-            what its connection has sent, while its queue is ahead of that.
+        overruns_credit: it sends more deliveries than it has credit for. RabbitMQ before 4.0 reckons a flow's credit
+            from what its connection has sent, while its queue is ahead of that.
     """
 
     overruns_credit: bool = False
@@ -30,6 +31,7 @@ NO_QUIRKS = Quirks()
 def quirks_of(remote_open: Open) -> Quirks:
     """Return what is known of the peer that sent this open."""
     properties = remote_open.properties or {}
-    if properties.get("product") == "RabbitMQ" and str(properties.get("version", "")).startswith(("2.", "3.")):
+    version = str(properties.get(Symbol("version"), ""))
+    if properties.get(Symbol("product")) == "RabbitMQ" and version.startswith("3."):
         return Quirks(overruns_credit=True)
     return NO_QUIRKS
