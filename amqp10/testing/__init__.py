@@ -1,0 +1,85 @@
+"""A scripted peer to test AMQP 1.0 with: byte by byte, in memory or over sockets, with faults where they are wanted.
+
+It stands on the codec alone and shares nothing with the engine, so the two can check each other.
+"""
+
+from amqp10.testing.defaults import FIRST_ID, PeerOptions
+from amqp10.testing.faults import (
+    Corrupt,
+    Cut,
+    Delay,
+    Drop,
+    Duplicate,
+    Fault,
+    FrameFault,
+    Replace,
+    Split,
+    Stall,
+    Truncate,
+)
+from amqp10.testing.ledger import Link, ReceivedDelivery, SentDelivery, Session
+from amqp10.testing.matchers import (
+    ANY,
+    PRESENT,
+    AtLeast,
+    AtMost,
+    Contains,
+    Has,
+    HasAddress,
+    HasBody,
+    Matcher,
+    OneOf,
+)
+from amqp10.testing.memory import Endpoint, Pump, pump
+from amqp10.testing.peer import ScriptedPeer, TraceEntry
+from amqp10.testing.script import Arrival, Expectation, ScriptFailure
+from amqp10.testing.text import dump
+from amqp10.testing.vocabulary import AMQP, SASL
+from amqp10.testing.wire import AMQP_HEADER, EMPTY_FRAME, SASL_HEADER, data_section, frame_bytes, hex_bytes
+
+__all__ = [
+    "AMQP",
+    "AMQP_HEADER",
+    "ANY",
+    "EMPTY_FRAME",
+    "FIRST_ID",
+    "PRESENT",
+    "SASL",
+    "SASL_HEADER",
+    "Arrival",
+    "AtLeast",
+    "AtMost",
+    "Contains",
+    "Corrupt",
+    "Cut",
+    "Delay",
+    "Drop",
+    "Duplicate",
+    "Endpoint",
+    "Expectation",
+    "Fault",
+    "FrameFault",
+    "Has",
+    "HasAddress",
+    "HasBody",
+    "Link",
+    "Matcher",
+    "OneOf",
+    "PeerOptions",
+    "Pump",
+    "ReceivedDelivery",
+    "Replace",
+    "ScriptFailure",
+    "ScriptedPeer",
+    "SentDelivery",
+    "Session",
+    "Split",
+    "Stall",
+    "TraceEntry",
+    "Truncate",
+    "data_section",
+    "dump",
+    "frame_bytes",
+    "hex_bytes",
+    "pump",
+]
