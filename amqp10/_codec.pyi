@@ -174,7 +174,7 @@ class OutgoingDelivery:
         self,
         tally: SenderTally,
         content: object,
-        delivery_tag: bytes,
+        delivery_tag: bytes | None = None,
         presettled: bool = False,
         header: CompositeBase | None = None,
     ) -> None: ...
@@ -188,6 +188,17 @@ class OutgoingDelivery:
 class UnsettledIndex:
     def __len__(self) -> int: ...
     def add(self, delivery: OutgoingDelivery) -> None: ...
+    def send(
+        self,
+        writer: FrameWriter,
+        delivery: OutgoingDelivery,
+        delivery_id: int,
+        channel: int,
+        handle: int,
+        max_frame_size: int,
+        max_frames: int,
+        batchable: bool,
+    ) -> int: ...
     def settle(
         self, first: int, last: int, state: object, settled: bool
     ) -> tuple[list[SenderTally], list[OutgoingDelivery]]: ...
@@ -209,6 +220,7 @@ class DispositionQueue:
     def __init__(self, role: bool) -> None: ...
     def __len__(self) -> int: ...
     def add(self, delivery_id: int, state: object, settled: bool) -> None: ...
+    def settle(self, delivery: Delivery, state: object, index: IncomingIndex) -> None: ...
     def flush(self, writer: FrameWriter, channel: int, max_frame_size: int) -> int: ...
 
 # --- messages ---------------------------------------------------------------------------------------------------------

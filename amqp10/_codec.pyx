@@ -47,7 +47,7 @@ from collections.abc import Mapping
 from types import MemberDescriptorType
 
 from amqp10 import types
-from amqp10.errors import Condition, DecodeError, EncodeError, InvalidState
+from amqp10.errors import Condition, DecodeError, EncodeError, InvalidState, MessageTooLarge
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX

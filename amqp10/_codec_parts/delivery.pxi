@@ -210,9 +210,21 @@ cdef class SenderTally:
     cdef public Py_ssize_t count
     cdef public Py_ssize_t size
     cdef uint64_t mark  # the last settle() that touched it
+    cdef uint32_t next_tag
 
     def __init__(self, owner):
         self.owner = owner
+
+    cdef bytes make_tag(self):
+        """Make a tag that no unsettled delivery of this sender has, unless it is 2**32 deliveries old."""
+        cdef uint32_t number = self.next_tag
+        cdef char[4] tag
+        tag[0] = <char>(number >> 24)
+        tag[1] = <char>(number >> 16)
+        tag[2] = <char>(number >> 8)
+        tag[3] = <char>number
+        self.next_tag = number + 1
+        return PyBytes_FromStringAndSize(tag, 4)
 
     def __repr__(self):
         return f"SenderTally(count={self.count}, size={self.size})"
@@ -225,7 +237,7 @@ cdef class OutgoingDelivery:
         tally: where it counts while it is unsettled.
         content: a Message; bytes-like for a data section; Data, AmqpSequence or AmqpValue; any other value for an
             amqp-value section. A Message must not be changed afterwards.
-        delivery_tag: its name on the link, at most 32 bytes.
+        delivery_tag: its name on the link, at most 32 bytes; None has the tally make one of four bytes.
         presettled: whether it goes out settled.
         header: the Header that goes out where the content has none.
 
@@ -242,6 +254,7 @@ cdef class OutgoingDelivery:
 
     Raises:
         EncodeError: the content cannot be encoded.
+        MessageTooLarge: the tag has more than 32 bytes.
     """
     cdef readonly SenderTally tally
     cdef public object state
@@ -264,9 +277,13 @@ cdef class OutgoingDelivery:
     cdef uint8_t[8] prefix  # the head of a data section whose bytes are `body`
 
     def __init__(
-        self, SenderTally tally not None, content, bytes delivery_tag not None, bint presettled=False, header=None
+        self, SenderTally tally not None, content, bytes delivery_tag=None, bint presettled=False, header=None
     ):
         cdef list segments
+        if delivery_tag is None:
+            delivery_tag = tally.make_tag()
+        elif len(delivery_tag) > MAX_TAG:
+            raise MessageTooLarge(f"the delivery-tag has {len(delivery_tag)} bytes; 32 are allowed (§2.8.7)")
         if header is None and type(content) is bytes:
             fill_data_prefix(self, len(<bytes>content))
             self.body = <bytes>content

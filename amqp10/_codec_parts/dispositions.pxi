@@ -62,14 +62,33 @@ cdef class DispositionQueue:
         Raises:
             EncodeError: the state cannot be encoded; nothing was noted.
         """
+        self.put(delivery_id, state, settled)
+
+    def settle(self, Delivery delivery not None, state, IncomingIndex index not None):
+        """Settle a delivery: note what became of it, and take it out of the index.
+
+        Args:
+            delivery: unsettled so far.
+            state: its outcome, or None.
+            index: where it is.
+
+        Raises:
+            EncodeError: the state cannot be encoded; nothing was done.
+        """
+        self.put(delivery.delivery_id, state, True)
+        index.take_out(delivery.delivery_id)
+        delivery.state = state
+        delivery.settled = True
+
+    cdef int put(self, uint32_t delivery_id, object state, bint settled) except -1:
         cdef Py_ssize_t number = self.number_of(state)
         cdef Range* last
         if self.count:
             last = &self.ranges[self.count - 1]
             if last.last + 1 == delivery_id and last.settled == settled and last.state == number:
                 last.last = delivery_id
-                return
-        self.append(delivery_id, settled, number)
+                return 0
+        return self.append(delivery_id, settled, number)
 
     def flush(self, FrameWriter writer not None, uint16_t channel, uint32_t max_frame_size):
         """Write all that waits, as the fewest frames, and forget it.

@@ -433,8 +433,14 @@ cdef class FrameWriter:
             EncodeError: the tag or the frame size is out of bounds.
             InvalidState: the delivery is finished or was discarded.
         """
-        cdef Py_ssize_t written = 0
         check_writable(delivery, max_frame_size)
+        return self.put_transfers(delivery, channel, handle, max_frame_size, max_frames, batchable)
+
+    cdef Py_ssize_t put_transfers(
+        self, OutgoingDelivery delivery, uint16_t channel, uint32_t handle, uint32_t max_frame_size,
+        Py_ssize_t max_frames, bint batchable,
+    ) except -1:
+        cdef Py_ssize_t written = 0
         while written < max_frames:
             put_transfer(self.out, delivery, channel, handle, max_frame_size, batchable)
             written += 1

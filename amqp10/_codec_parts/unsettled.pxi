@@ -168,6 +168,38 @@ cdef class UnsettledIndex(DeliveryRing):
         Raises:
             ValueError: the id is not beyond the ids that are here.
         """
+        self.take_in(delivery)
+
+    def send(
+        self, FrameWriter writer not None, OutgoingDelivery delivery not None, uint32_t delivery_id, uint16_t channel,
+        uint32_t handle, uint32_t max_frame_size, Py_ssize_t max_frames, bint batchable,
+    ):
+        """Number a delivery, take it in unless it is settled already, and write its first transfers.
+
+        Args:
+            writer: where to.
+            delivery: fresh, with its content encoded.
+            delivery_id: the session's number for it.
+            channel: the session's channel.
+            handle: the link's handle.
+            max_frame_size: the largest frame the peer takes, in bytes.
+            max_frames: the most frames to write now, 1 or more.
+            batchable: whether the peer may answer late.
+
+        Returns:
+            How many frames were written. The delivery is finished when its `remaining` is 0.
+
+        Raises:
+            ValueError: the id is not beyond the ids that are here.
+            InvalidState: the delivery was written before.
+        """
+        check_writable(delivery, max_frame_size)
+        delivery.delivery_id = delivery_id
+        if not delivery.presettled:
+            self.take_in(delivery)
+        return writer.put_transfers(delivery, channel, handle, max_frame_size, max_frames, batchable)
+
+    cdef int take_in(self, OutgoingDelivery delivery) except -1:
         cdef uint32_t delivery_id = delivery.delivery_id
         self.check()
         if delivery.tally is None:
@@ -177,6 +209,7 @@ cdef class UnsettledIndex(DeliveryRing):
         self.append(delivery_id, delivery)
         delivery.tally.count += 1
         delivery.tally.size += delivery.size
+        return 0
 
     def settle(self, uint32_t first, uint32_t last, state, bint settled):
         """Apply a disposition of the receiver.
@@ -271,6 +304,9 @@ cdef class IncomingIndex(DeliveryRing):
 
     def discard(self, uint32_t delivery_id):
         """Take out the delivery that has this id; say whether one was here."""
+        return self.take_out(delivery_id)
+
+    cdef bint take_out(self, uint32_t delivery_id) except -1:
         cdef Py_ssize_t index
         cdef uint32_t distance
         self.check()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from amqp10.asyncio.driver import Deadline, wait_for_delivery
-from amqp10.errors import DeliverySendState, OperationTimeout
+from amqp10.errors import DeliverySendState, OperationTimeout, WouldBlock
 from amqp10.summary import SendSummary
 
 if TYPE_CHECKING:
@@ -34,10 +34,13 @@ class Batch:
         sender = self._sender
         self._current = 1
         receipt = sender._make(message, None, False)
-        if not sender._waiting and not sender._driver.is_pace_due and sender._engine.can_send(receipt.size):
-            sender._engine.send(receipt)
-            sender._driver.flush_if_large()
-        else:
+        try:
+            if sender._waiting or sender._driver.is_pace_due:
+                await sender._place(receipt, Deadline(self._timeout, "waiting for credit"))
+            else:
+                sender._engine.send(receipt)
+                sender._driver.flush_if_large()
+        except WouldBlock:
             await sender._place(receipt, Deadline(self._timeout, "waiting for credit"))
         self._current = 0
         self._pending.append(receipt)

@@ -15,7 +15,7 @@ from amqp10 import _codec, engine
 from amqp10.asyncio.batch import Batch
 from amqp10.asyncio.driver import Deadline, Driver, wait_for_delivery, wake
 from amqp10.asyncio.link import Link
-from amqp10.errors import AMQPError, BufferFull, DeliverySendState, InvalidState, OperationTimeout
+from amqp10.errors import AMQPError, BufferFull, DeliverySendState, InvalidState, OperationTimeout, WouldBlock
 from amqp10.options import DEFAULT, Timeout, is_lasting
 from amqp10.outcomes import Outcome
 from amqp10.performatives import Error
@@ -212,11 +212,12 @@ class Sender(Link[engine.Sender]):
         if self._waiting or self._driver.is_pace_due:
             return await self._submit(message, delivery_tag, settled, self._send_deadline(timeout))
         receipt = self._make(message, delivery_tag, settled)
-        if self._engine.can_send(receipt.size):
+        try:
             self._engine.send(receipt)
-            self._driver.flush_if_large()
-        else:
+        except WouldBlock:
             await self._wait_turn(receipt, self._send_deadline(timeout))
+        else:
+            self._driver.flush_if_large()
         return receipt
 
     def send_nowait(self, message: object, *, delivery_tag: bytes | None = None, settled: bool = False) -> Receipt:
@@ -359,10 +360,7 @@ class Sender(Link[engine.Sender]):
 
     def _make(self, message: object, delivery_tag: bytes | None, settled: bool) -> Receipt:
         link = self._engine
-        tag = link.next_tag() if delivery_tag is None else delivery_tag
-        receipt = Receipt(link.tally, message, tag, settled or link.presettles, link.options.header)
-        link.check_size(receipt)
-        return receipt
+        return Receipt(link.tally, message, delivery_tag, settled or link.presettles, link.options.header)
 
     async def _submit(self, message: object, delivery_tag: bytes | None, settled: bool, deadline: Deadline) -> Receipt:
         receipt = self._make(message, delivery_tag, settled)
@@ -373,15 +371,15 @@ class Sender(Link[engine.Sender]):
         """Send a receipt's message in its turn."""
         if not self._waiting and self._driver.is_pace_due:
             await self._driver.give_turn()
-        if not self._waiting and self._engine.can_send(receipt.size):
+        if self._waiting or not self._engine.can_send(receipt.size):
+            await self._wait_turn(receipt, deadline)
+        else:
             self._engine.send(receipt)
             self._driver.flush_if_large()
-        else:
-            await self._wait_turn(receipt, deadline)
 
     async def _wait_turn(self, receipt: Receipt, deadline: Deadline) -> None:
         try:
-            self._engine.check()
+            self._engine.check_size(receipt)
         except AMQPError as error:
             error.delivery_state = DeliverySendState.NOT_SENT
             raise

@@ -541,7 +541,9 @@ class Connection(Endpoint):
 
     def mark_dirty(self, session: Session) -> None:
         """Note that a session has dispositions or flows to write."""
-        self._dirty[session] = None
+        if not session.is_dirty:
+            session.is_dirty = True
+            self._dirty[session] = None
         self.notify()
 
     def add_partial(self, sender: Sender) -> None:

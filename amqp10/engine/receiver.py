@@ -30,6 +30,7 @@ __all__ = ["Receiver"]
 
 _MAX_TAG = 32  # bytes of a delivery-tag (§2.8.7)
 _MAX_CREDIT = 0x7FFFFFFF
+_WINDOW_STEP = 127  # a mask: how often, in deliveries taken, a private session's window is looked at
 _QUIRK_SLACK = 1000  # deliveries
 _DISPOSITION_OVERHEAD = 48  # bytes of a disposition frame beside its state, at most
 _PLAIN_OUTCOMES = (Accepted, Released)
@@ -201,20 +202,18 @@ class Receiver(Link):
 
     def take(self) -> Delivery | None:
         """Take the oldest delivery, or None where there is none."""
-        if not self.deliveries:
+        deliveries = self.deliveries
+        if not deliveries:
             return None
-        delivery = self.deliveries.popleft()
-        delivery.taken = True
+        delivery = deliveries.popleft()
         if delivery.presettled:
             self._give_back()
-        window = self.session.incoming_window
-        if window.remaining <= window.low:
+        if not len(deliveries) & _WINDOW_STEP:
             self.session.refresh_window()
         return delivery
 
     def put_back(self, delivery: Delivery) -> None:
         """Undo the last `take`: the delivery is the next again."""
-        delivery.taken = False
         if delivery.presettled:
             self.credit.outstanding += 1
         self.deliveries.appendleft(delivery)
@@ -224,7 +223,6 @@ class Receiver(Link):
         count = len(self.deliveries)
         while self.deliveries:
             delivery = self.deliveries.popleft()
-            delivery.taken = True
             if delivery.presettled:
                 self._give_back()
             elif not delivery.settled and self.state is ATTACHED:
@@ -251,12 +249,15 @@ class Receiver(Link):
         if self._second and state is not None:
             self._settle_second(delivery, state)
             return
+        # Once per message, as in `Sender.send`.
         session = self.session
-        delivery.state = state
-        delivery.settled = True
-        session.incoming.discard(delivery.delivery_id)
-        session.queue_disposition(delivery.delivery_id, state, True)
-        self._give_back()
+        session.dispositions.settle(delivery, state, session.incoming)
+        if not session.is_dirty:
+            self.connection.mark_dirty(session)
+        credit = self.credit
+        credit.outstanding = outstanding = credit.outstanding - 1
+        if outstanding <= credit.due_at:
+            self._renew_credit()
 
     def _check_state(self, state: Any) -> None:
         """Find now what could not be encoded when the disposition leaves."""
@@ -275,20 +276,26 @@ class Receiver(Link):
                 return
             raise InvalidState(f"the delivery's state is {delivery.state!r}", level="delivery")
         delivery.state = state
-        self.session.queue_disposition(delivery.delivery_id, state, False)
+        self.session.dispositions.add(delivery.delivery_id, state, False)
+        self.connection.mark_dirty(self.session)
 
     def settled_by_sender(self, delivery: Delivery) -> None:
         """Learn that the sender settled a delivery: its credit comes back."""
         self._give_back()
 
     def _give_back(self) -> None:
-        credit = self.credit
-        credit.outstanding -= 1
-        free = credit.window - credit.outstanding
-        if free >= credit.link_credit * 2 and credit.is_due and not self._paused:
+        self.credit.outstanding -= 1
+        if self.credit.outstanding <= self.credit.due_at:
+            self._renew_credit()
+
+    def _renew_credit(self) -> None:
+        """Have the credit that was freed go out, at once where the peer may be waiting for it."""
+        if not self._paused:
             self.session.request_flow(self)
-            if credit.is_urgent:
+            if self.credit.is_urgent:
                 self.connection.notify_urgently()
+            else:
+                self.credit.wait_for_urgency()
 
     # --- credit -------------------------------------------------------------------------------------------------------
 
@@ -310,7 +317,7 @@ class Receiver(Link):
         if self.credit.draining:
             raise InvalidState("the credit is being drained", level="link")
         if self.credit.window:
-            self.credit.automatic = True  # as before the drain
+            self.credit.restart()  # as before the drain
         self.credit.grant(count)
         self.session.request_flow(self)
 
@@ -327,7 +334,7 @@ class Receiver(Link):
         self._check_attached()
         if self._paused:
             self._paused = 0
-            self.credit.automatic = True
+            self.credit.restart()
             self.session.request_flow(self)
 
     def drain(self) -> Operation[int]:
@@ -345,7 +352,7 @@ class Receiver(Link):
         credit = self.credit
         if credit.draining:
             raise InvalidState("the credit is being drained", level="link")
-        credit.automatic = False
+        credit.stop()
         self._paused = 0
         before = credit.received
         if credit.link_credit:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Sender"]
 
-_MAX_TAG = 32  # bytes of a delivery-tag (§2.8.7)
 _MAX_UNREAD = 1000  # outcomes kept for who has not looked
 _NO_LIMIT = 1 << 64
 _FIRST_FRAMES = 8  # of a large message that `send` writes at once; the rest goes by turns
@@ -52,10 +51,10 @@ class Sender(Link):
 
     __slots__ = (
         "_aborting",
+        "_frame_size",
         "_max_output",
         "_max_unsettled",
         "_max_unsettled_bytes",
-        "_next_tag",
         "_partial",
         "_size_limit",
         "_writer",
@@ -89,17 +88,11 @@ class Sender(Link):
         self._max_unsettled_bytes = options.max_unsettled_bytes
         self._partial: OutgoingDelivery | None = None  # a message of which frames are still to be written
         self._aborting = False  # the partial message was given up
-        self._next_tag = 0
+        self._frame_size = self.connection.max_frame_size
         self._size_limit = _NO_LIMIT  # max_message_size as a number
         self._max_output = self.connection.options.limits.max_output
 
     # --- sending ------------------------------------------------------------------------------------------------------
-
-    def next_tag(self) -> bytes:
-        """Return a delivery-tag that no unsettled delivery of this link has."""
-        tag = self._next_tag
-        self._next_tag = (tag + 1) & MASK
-        return tag.to_bytes(4, "big")
 
     def can_send(self, size: int) -> bool:
         """Tell whether a message of `size` encoded bytes could go now."""
@@ -115,74 +108,80 @@ class Sender(Link):
         Raises:
             NoCredit: the peer gave no credit, or the session's window is closed.
             BufferFull: the output, or a bound on what is unsettled, is reached.
-            MessageTooLarge: the message exceeds the peer's max-message-size, or the tag 32 bytes.
+            MessageTooLarge: the message exceeds the peer's max-message-size.
             AMQPError: why the link is over.
         """
+        # Once per message: hence the attributes read once, the checks in one place, the one call into the codec.
         tally = self.tally
         session = self.session
+        window = session.outgoing_window
+        writer = self._writer
+        remaining = window.remaining
+        size = delivery.size
         if (
-            self.link_credit <= 0
-            or self.state is not ATTACHED
+            self.link_credit <= 0  # as it is in every state but attached
+            or remaining <= 0
             or self._partial is not None
-            or session.outgoing_window.remaining <= 0
             or tally.count >= self._max_unsettled
-            or tally.size + delivery.size > self._max_unsettled_bytes
-            or delivery.size > self._size_limit
-            or len(delivery.delivery_tag) > _MAX_TAG
-            or len(self._writer) >= self._max_output
+            or tally.size + size > self._max_unsettled_bytes
+            or size > self._size_limit
+            or len(writer) >= self._max_output
         ):
             self._check_send(delivery)
+        number = session.next_delivery_id
+        frames = session.unsettled.send(
+            writer,
+            delivery,
+            number,
+            session.channel,
+            self.handle,
+            self._frame_size,
+            min(_FIRST_FRAMES, remaining),
+            batchable,
+        )
+        session.next_delivery_id = (number + 1) & MASK
         self.link_credit -= 1
         self.delivery_count = (self.delivery_count + 1) & MASK
-        session.number_delivery(delivery)
-        self._write(delivery, _FIRST_FRAMES, batchable)
+        window.next_id = (window.next_id + frames) & MASK
+        window.remaining = remaining - frames
+        if frames > 1 or delivery.presettled:
+            self._note_written(delivery)
         connection = self.connection
         if not connection.output_pending:
             connection.notify()
 
-    def _write(self, delivery: OutgoingDelivery, max_frames: int, batchable: bool) -> int:
-        """Write up to so many frames of a delivery, note what is left of it, and return how many were written."""
-        session = self.session
-        connection = self.connection
-        window = session.outgoing_window
-        frames = self._writer.write_transfer(
-            delivery,
-            session.channel,
-            self.handle,
-            connection.max_frame_size,
-            min(max_frames, window.remaining),
-            batchable,
-        )
-        window.next_id = (window.next_id + frames) & MASK
-        window.remaining -= frames
+    def _note_written(self, delivery: OutgoingDelivery) -> None:
+        """Note what is left of a delivery after some of its frames were written."""
         if delivery.remaining:
             if self._partial is None:
                 self._partial = delivery
-                connection.add_partial(self)
+                self.connection.add_partial(self)
         elif delivery.presettled:
             delivery.settled = True
-        return frames
 
     def _check_send(self, delivery: OutgoingDelivery) -> None:
         """Raise what keeps a message from being sent, if it is so."""
-        self.check()
+        self.check_size(delivery)
         if self.state is not ATTACHED:
             raise InvalidState(f"a sender in state {self.state.name} cannot send")
-        self.check_size(delivery)
         obstacle = self._obstacle(delivery.size)
         if obstacle is not None:
             raise obstacle
 
     def check_size(self, delivery: OutgoingDelivery) -> None:
-        """Raise MessageTooLarge if the peer can never take the delivery."""
+        """Raise what will keep the delivery from ever being sent: it is too large, or the link is over.
+
+        Raises:
+            MessageTooLarge: it exceeds the peer's max-message-size.
+            AMQPError: why the link is over.
+        """
+        self.check()
         limit = self.max_message_size
         if limit is not None and delivery.size > limit:
             raise MessageTooLarge(
                 f"the message has {delivery.size} bytes; the peer takes {limit} (max-message-size)",
                 condition=Condition.MESSAGE_SIZE_EXCEEDED,
             )
-        if len(delivery.delivery_tag) > _MAX_TAG:
-            raise MessageTooLarge(f"the delivery-tag has {len(delivery.delivery_tag)} bytes; 32 are allowed (§2.8.7)")
 
     def _obstacle(self, size: int) -> NoCredit | BufferFull | None:
         if self.state is not ATTACHED or self.link_credit <= 0:
@@ -220,7 +219,12 @@ class Sender(Link):
         if self._aborting:
             self._write_abort()
             return 1
-        frames = self._write(delivery, max_frames, False)
+        window = self.session.outgoing_window
+        budget = min(max_frames, window.remaining)
+        channel = self.session.channel
+        frames = self._writer.write_transfer(delivery, channel, self.handle, self._frame_size, budget, False)
+        window.spend(frames)
+        self._note_written(delivery)
         if not delivery.remaining:
             self._partial = None
             if delivery.presettled and delivery.waiter is not None:

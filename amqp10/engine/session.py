@@ -24,7 +24,6 @@ from amqp10.engine.link import Link
 from amqp10.engine.pool import NumberPool
 from amqp10.engine.receiver import Receiver
 from amqp10.engine.sender import Sender
-from amqp10.engine.serial import MASK
 from amqp10.engine.states import SESSION_TRANSITIONS, Input, SessionState
 from amqp10.engine.windows import IncomingWindow, OutgoingWindow
 from amqp10.errors import AMQPError, Condition, EncodeError, InvalidState, SessionClosed, SessionEndedByPeer
@@ -33,7 +32,7 @@ from amqp10.outcomes import DeliveryState, Outcome, TransactionalState
 from amqp10.performatives import Attach, Begin, Detach, Disposition, End, Flow, Transfer
 
 if TYPE_CHECKING:
-    from amqp10._codec import OutgoingDelivery, TransferRun
+    from amqp10._codec import TransferRun
     from amqp10.engine.connection import Connection
     from amqp10.performatives import Error, Performative
 
@@ -53,13 +52,13 @@ class Session(Endpoint):
         remote_begin: what the peer's begin said, or None so far.
         unsettled: deliveries we sent that have no final outcome.
         incoming: deliveries we got that are unsettled.
+        dispositions: what we, as receiver, have to say of deliveries.
     """
 
     __slots__ = (
         "_abandoned",
         "_by_name",
         "_by_remote_handle",
-        "_dispositions",
         "_flow_due",
         "_flows",
         "_handles",
@@ -67,6 +66,8 @@ class Session(Endpoint):
         "_turn",
         "channel",
         "connection",
+        "dispositions",
+        "is_dirty",
         "incoming",
         "incoming_window",
         "next_delivery_id",
@@ -93,7 +94,8 @@ class Session(Endpoint):
         self.next_delivery_id = options.next_outgoing_id
         self.unsettled = UnsettledIndex()
         self.incoming = IncomingIndex()
-        self._dispositions = DispositionQueue(True)  # of deliveries we received
+        self.dispositions = DispositionQueue(True)
+        self.is_dirty = False  # whether the connection knows that there is something to flush
         self._settlements = DispositionQueue(False)  # of deliveries we sent: second halves
         self._handles = NumberPool(options.handle_max)
         self._by_name: dict[tuple[str, bool], Link] = {}  # by name and our role
@@ -427,11 +429,6 @@ class Session(Endpoint):
 
     # --- settlement and flow out --------------------------------------------------------------------------------------
 
-    def queue_disposition(self, delivery_id: int, state: Any, settled: bool) -> None:
-        """Queue what we, as receiver, say of a delivery."""
-        self._dispositions.add(delivery_id, state, settled)
-        self.connection.mark_dirty(self)
-
     def request_flow(self, link: Link | None = None) -> None:
         """Have a flow written with what is pending: of `link`, or of the session alone."""
         if link is None:
@@ -455,10 +452,11 @@ class Session(Endpoint):
 
     def flush(self) -> None:
         """Write what is pending: settlements, then flows."""
+        self.is_dirty = False
         if self.state is not MAPPED:
             return
         connection = self.connection
-        for queue in (self._dispositions, self._settlements):
+        for queue in (self.dispositions, self._settlements):
             if len(queue):
                 connection.counters.dispositions += queue.flush(
                     connection.writer, self.channel, connection.max_frame_size
@@ -484,13 +482,6 @@ class Session(Endpoint):
         if link is not None:
             link.fill_flow(flow)
         self.connection.write(self.channel, flow)
-
-    def number_delivery(self, delivery: OutgoingDelivery) -> None:
-        """Give a delivery of ours the next delivery-id, and remember it unless it is settled already."""
-        delivery.delivery_id = self.next_delivery_id
-        self.next_delivery_id = (self.next_delivery_id + 1) & MASK
-        if not delivery.presettled:
-            self.unsettled.add(delivery)
 
     def senders_ready(self) -> None:
         """Tell the senders that credit, window or room may be back, another one first each time."""

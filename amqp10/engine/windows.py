@@ -7,6 +7,9 @@ from amqp10.engine.serial import MASK, difference
 __all__ = ["IncomingCredit", "IncomingWindow", "OutgoingWindow"]
 
 
+_NEVER = -1 << 62
+
+
 class IncomingWindow:
     """How many transfer frames the peer may still send.
 
@@ -93,6 +96,7 @@ class IncomingCredit:
         "automatic",
         "delivery_count",
         "draining",
+        "due_at",
         "highest_limit",
         "link_credit",
         "outstanding",
@@ -111,6 +115,8 @@ class IncomingCredit:
         self.highest_limit = 0  # of the delivery-limits that the sender may still go by
         self.draining = False
         self.slack = 0  # deliveries beyond the credit that are borne
+        self.due_at = _NEVER  # the `outstanding` down from which freed credit should go out
+        self._set_due()
 
     def start(self, delivery_count: int) -> None:
         """Take the sender's initial delivery-count."""
@@ -128,23 +134,28 @@ class IncomingCredit:
         self.link_credit = max(0, self.link_credit - count)
         self.outstanding += count
         self.received += count
+        self._set_due()
         if self.draining and not self.link_credit:
             self.draining = False
 
-    def give_back(self) -> None:
-        """Count a delivery that is done with."""
-        self.outstanding -= 1
+    def _set_due(self) -> None:
+        # Free credit is window - outstanding: due once it is twice, and more than, what the peer still has.
+        link_credit = self.link_credit
+        self.due_at = self.window - max(2 * link_credit, link_credit + 1) if self.automatic else _NEVER
 
     @property
     def is_due(self) -> bool:
         """Whether freed credit should go out."""
-        free = self.window - self.outstanding
-        return self.automatic and free > self.link_credit and free >= self.link_credit * 2
+        return self.outstanding <= self.due_at
 
     @property
     def is_urgent(self) -> bool:
         """Whether the peer has so little left that it may be waiting, and half the window could be given to it."""
         return (self.window - self.outstanding - self.link_credit) * 2 >= self.window
+
+    def wait_for_urgency(self) -> None:
+        """Have `is_due` wait until it is urgent: a flow is under way anyhow."""
+        self.due_at = min(self.due_at, self.window // 2 - self.link_credit)
 
     def grant(self, count: int | None = None) -> None:
         """Give credit: `count` more, or all that is free where it is None."""
@@ -152,15 +163,26 @@ class IncomingCredit:
             self.link_credit = max(self.link_credit, self.window - self.outstanding)
         else:
             self.link_credit += count
+        self._set_due()
         limit = (self.delivery_count + self.link_credit) & MASK
         if difference(limit, self.highest_limit) > 0:
             self.highest_limit = limit
 
     def revoke(self) -> None:
         """Ask for an end: no credit from here on, though what was given may be used until the sender confirms."""
-        self.automatic = False
         self.link_credit = 0
         self.draining = False
+        self.stop()
+
+    def stop(self) -> None:
+        """Give no more credit by itself."""
+        self.automatic = False
+        self._set_due()
+
+    def restart(self) -> None:
+        """Give credit by itself again."""
+        self.automatic = True
+        self._set_due()
 
     def confirm(self, delivery_count: int, link_credit: int) -> bool:
         """Take the sender's view from its flow; False where it claims deliveries beyond what it was given."""
@@ -169,6 +191,7 @@ class IncomingCredit:
             return False
         self.delivery_count = delivery_count
         self.link_credit = max(0, self.link_credit - advance)
+        self._set_due()
         confirmed = max(self.link_credit, min(link_credit, self.allowance))
         self.highest_limit = (delivery_count + confirmed) & MASK
         if self.draining and not self.link_credit:
