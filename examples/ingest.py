@@ -247,12 +247,12 @@ def start_broker(kind: str, settings: Settings, stack: ExitStack) -> None:
     """Starts a broker of our own on a free port of loopback, to be stopped by the stack."""
     # Behind everything else: an installed amqp10 comes before the one in the checkout.
     sys.path.append(str(Path(__file__).resolve().parents[1]))
-    from tests.brokers import servers
+    from tests.brokers.servers import BrokerError, start
 
     print(f"starting {kind} ...", flush=True)
     try:
-        broker = stack.enter_context(servers.start(kind))
-    except servers.BrokerError as error:
+        broker = stack.enter_context(start(kind))
+    except BrokerError as error:
         sys.exit(str(error))
     print(f"{broker.name} {broker.version} runs on {broker.host}:{broker.port}")
     settings.url, settings.address = broker.url, broker.address("q1")

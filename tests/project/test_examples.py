@@ -123,3 +123,18 @@ def test_ingest_refuses_a_wrong_command_line(ingest: ModuleType, arguments: list
     with pytest.raises(SystemExit) as stopped:
         ingest.parse(arguments)
     assert stopped.value.code == 2
+
+
+def test_ingest_draws_bars(ingest: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    display = ingest.BarDisplay(10)
+    display.show(7, 4)
+    display.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert [(line.split()[0], line.split()[2]) for line in lines] == [("sent", "7/10"), ("received", "4/10")]
+
+
+def test_ingest_prints_a_line_for_each_tenth(ingest: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    display = ingest.LineDisplay(100)
+    for received in (0, 9, 10, 19, 55, 100):
+        display.show(100, received)
+    assert [line.split("%")[0].strip() for line in capsys.readouterr().out.splitlines()] == ["10", "50", "100"]
