@@ -247,7 +247,8 @@ def start_broker(kind: str, settings: Settings, stack: ExitStack) -> None:
     """Starts a broker of our own on a free port of loopback, to be stopped by the stack."""
     # Behind everything else: an installed amqp10 comes before the one in the checkout.
     sys.path.append(str(Path(__file__).resolve().parents[1]))
-    from tests.brokers.servers import BrokerError, start
+    from tests.brokers.process import BrokerError
+    from tests.brokers.servers import start
 
     print(f"starting {kind} ...", flush=True)
     try:
