@@ -269,8 +269,11 @@ cdef class UnsettledIndex(DeliveryRing):
         cdef Py_ssize_t index
         self.check()
         for index in range(self.span):
-            delivery = <OutgoingDelivery?>self.ring[self.place(index)]
-            if delivery is not None and (tally is None or delivery.tally is tally):
+            item = self.ring[self.place(index)]
+            if item is None:
+                continue
+            delivery = <OutgoingDelivery>item
+            if tally is None or delivery.tally is tally:
                 taken.append(delivery)
                 self.make_gap(index)
                 count_off(delivery)
@@ -351,8 +354,11 @@ cdef class IncomingIndex(DeliveryRing):
         cdef Py_ssize_t index
         self.check()
         for index in range(self.span):
-            delivery = <Delivery?>self.ring[self.place(index)]
-            if delivery is not None and (receiver is None or delivery.receiver is receiver):
+            item = self.ring[self.place(index)]
+            if item is None:
+                continue
+            delivery = <Delivery>item
+            if receiver is None or delivery.receiver is receiver:
                 taken.append(delivery)
                 self.make_gap(index)
         self.trim()
