@@ -171,11 +171,19 @@ class SaslInit(SaslFrame, descriptor="amqp:sasl-init:list", code=0x41):
     initial_response: bytes | None = field("binary", default=None)
     hostname: str | None = field("string", default=None)
 
+    def __repr__(self) -> str:
+        """Leave out the response: it may be a password."""
+        return f"SaslInit(mechanism={self.mechanism!r}, initial_response=<hidden>, hostname={self.hostname!r})"
+
 
 class SaslChallenge(SaslFrame, descriptor="amqp:sasl-challenge:list", code=0x42):
     """A challenge of the server (§5.3.3.3)."""
 
     challenge: bytes = mandatory("binary")
+
+    def __repr__(self) -> str:
+        """Leave out what only the two ends should know."""
+        return "SaslChallenge(challenge=<hidden>)"
 
 
 class SaslResponse(SaslFrame, descriptor="amqp:sasl-response:list", code=0x43):
@@ -183,9 +191,17 @@ class SaslResponse(SaslFrame, descriptor="amqp:sasl-response:list", code=0x43):
 
     response: bytes = mandatory("binary")
 
+    def __repr__(self) -> str:
+        """Leave out what only the two ends should know."""
+        return "SaslResponse(response=<hidden>)"
+
 
 class SaslOutcome(SaslFrame, descriptor="amqp:sasl-outcome:list", code=0x44):
     """How the exchange ended (§5.3.3.5)."""
 
     code: int = mandatory("ubyte")
     additional_data: bytes | None = field("binary", default=None)
+
+    def __repr__(self) -> str:
+        """Leave out the additional data, which only the two ends should know."""
+        return f"SaslOutcome(code={self.code})"

@@ -29,6 +29,7 @@ from amqp10.engine.quirks import NO_QUIRKS, quirks_of
 from amqp10.engine.sasl.negotiation import SaslNegotiation, UnexpectedSaslFrame
 from amqp10.engine.session import Session
 from amqp10.engine.states import CONNECTION_TRANSITIONS, ConnectionState, Input
+from amqp10.engine.trace import frame_trace
 from amqp10.errors import (
     AMQPError,
     Condition,
@@ -108,6 +109,7 @@ class Connection(Endpoint):
         "_sessions",
         "_sessions_by_remote_channel",
         "_starved",
+        "_trace",
         "_transport_gone",
         "counters",
         "finished",
@@ -150,6 +152,7 @@ class Connection(Endpoint):
         self._partials: deque[Sender] = deque()  # senders in the middle of a large message
         self._starved = False  # a send was turned away since the output was full
         self._transport_gone = False
+        self._trace = frame_trace(options.container_id)
         self._now = now
         self._heard = False  # bytes came, and nobody said when
         self._last_heard = now
@@ -227,6 +230,8 @@ class Connection(Endpoint):
             self._heard = True
         else:
             self._last_heard = now
+        if self._trace is not None:
+            self._trace.incoming(data)
         for item in self._reader.feed(data):
             try:
                 self._handle(item)
@@ -577,6 +582,8 @@ class Connection(Endpoint):
             self._cut_partials()
         data = self.writer.take()
         if data:
+            if self._trace is not None:
+                self._trace.outgoing(data)
             self._last_sent = self._now if now is None else now
         if self._starved:
             self._starved = False
