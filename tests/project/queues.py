@@ -45,7 +45,7 @@ class Queues:
         for sender in takers:
             while messages and sender.can_send(len(messages[0])):
                 content = Message.decode(messages.popleft())
-                sender.send(OutgoingDelivery(sender.tally, content, sender.next_tag(), sender.presettles))
+                sender.send(OutgoingDelivery(sender.tally, content, None, sender.presettles))
 
 
 class Acceptor(asyncio.Protocol):
