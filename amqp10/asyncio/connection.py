@@ -189,7 +189,7 @@ class Connection(Enterable):
         self._driver = driver
         self._engine = driver.engine
         self._timeouts = timeouts
-        self._links: set[Sender | Receiver] = set()
+        self._links: set[Any] = set()  # senders and receivers that were not closed here
         driver.engine.owner = self
 
     # --- what there is to know ----------------------------------------------------------------------------------------

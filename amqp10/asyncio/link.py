@@ -105,6 +105,7 @@ class Link(Enterable, Generic[L]):
         try:
             await self._driver.run(self._engine.detach(closed=closed, error=error), deadline)
         finally:
+            self._session._connection._links.discard(self)
             if self._owns_session:
                 await self._driver.run(self._session._engine.end(), deadline)
 
