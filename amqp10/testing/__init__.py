@@ -31,9 +31,10 @@ from amqp10.testing.matchers import (
     OneOf,
 )
 from amqp10.testing.memory import Endpoint, Pump, pump
-from amqp10.testing.peer import ScriptedPeer, TraceEntry
-from amqp10.testing.script import Arrival, Expectation, ScriptFailure
-from amqp10.testing.text import dump
+from amqp10.testing.peer import ScriptedPeer
+from amqp10.testing.report import TraceEntry
+from amqp10.testing.script import Arrival, Expectation
+from amqp10.testing.text import ScriptFailure, dump
 from amqp10.testing.vocabulary import AMQP, SASL
 from amqp10.testing.wire import AMQP_HEADER, EMPTY_FRAME, SASL_HEADER, data_section, frame_bytes, hex_bytes
 

@@ -26,6 +26,7 @@ from amqp10.performatives import (
 )
 from amqp10.terminus import Source, Target
 from amqp10.testing.ledger import Ledger, Link, SentDelivery, Session, advance
+from amqp10.testing.text import ScriptFailure
 from amqp10.types import Symbol
 
 __all__ = ["ANSWERS", "FIRST_ID", "Context", "PeerOptions", "complete", "mirror"]
@@ -111,7 +112,7 @@ def complete(
         The channel, None where only the script can know it, and the performative.
 
     Raises:
-        AssertionError: a field cannot be known, as the handle where nothing is attached.
+        ScriptFailure: a field cannot be known, as the handle where nothing is attached.
     """
     fields: dict[str, Any] = {**_filled(kind, given, context), **given}
     return _channel(kind, context), kind(**fields)
@@ -150,19 +151,19 @@ def _lowest_free(taken: set[int | None], first: int, highest: int) -> int:
     for number in candidates:
         if number <= highest and number not in taken:
             return number
-    raise AssertionError(f"no number up to {highest} is free")
+    raise ScriptFailure(f"no number up to {highest} is free")
 
 
 # --- one filler for each performative ---------------------------------------------------------------------------------
 
-Fields = Mapping[str, object]
+_Fields = Mapping[str, object]
 
 
-def _open(context: Context) -> Fields:
+def _open(context: Context) -> _Fields:
     return {"container_id": context.options.container_id, "max_frame_size": context.options.max_frame_size}
 
 
-def _begin(context: Context) -> Fields:
+def _begin(context: Context) -> _Fields:
     options, session = context.options, context.session
     return {
         "remote_channel": session.remote_channel if session is not None and session.local is None else None,
@@ -172,7 +173,7 @@ def _begin(context: Context) -> Fields:
     }
 
 
-def _attach(context: Context, given: Fields) -> Fields:
+def _attach(context: Context, given: _Fields) -> _Fields:
     session = _need(context.session, "session", "attach")
     role = bool(given.get("role", False))
     count = len(session.links)
@@ -188,7 +189,7 @@ def _attach(context: Context, given: Fields) -> Fields:
     return fields
 
 
-def _flow(context: Context, given: Fields) -> Fields:
+def _flow(context: Context, given: _Fields) -> _Fields:
     session = _need(context.session, "session", "flow")
     fields: dict[str, object] = {
         "next_incoming_id": session.next_incoming_id,
@@ -206,7 +207,7 @@ def _flow(context: Context, given: Fields) -> Fields:
     return fields
 
 
-def _transfer(context: Context, given: Fields) -> Fields:
+def _transfer(context: Context, given: _Fields) -> _Fields:
     link = _link(context, given, "transfer")
     if link is None:
         return {}
@@ -221,7 +222,7 @@ def _transfer(context: Context, given: Fields) -> Fields:
     }
 
 
-def _disposition(context: Context, given: Fields) -> Fields:
+def _disposition(context: Context, given: _Fields) -> _Fields:
     link = context.link
     role = bool(given.get("role", link.local_role if link is not None else True))
     fields: dict[str, object] = {"role": role, "settled": True}
@@ -243,12 +244,12 @@ def _latest_delivery_id(context: Context, role: bool) -> int:
     return number
 
 
-def _detach(context: Context, given: Fields) -> Fields:
+def _detach(context: Context, given: _Fields) -> _Fields:
     link = _link(context, given, "detach")
     return {"closed": True} if link is None else {"handle": link.local_handle, "closed": True}
 
 
-def _link(context: Context, given: Fields, kind: str) -> Link | None:
+def _link(context: Context, given: _Fields, kind: str) -> Link | None:
     """Return the link to write about; None where the script names a handle that no link has."""
     if "handle" not in given:
         link: Link = _need(context.link, "link", kind)
@@ -258,18 +259,19 @@ def _link(context: Context, given: Fields, kind: str) -> Link | None:
 
 
 def _need(value: Any, what: str, kind: str) -> Any:
-    assert value is not None, f"the {kind} needs a {what}, and there is none yet: say more in the script"
+    if value is None:
+        raise ScriptFailure(f"the {kind} needs a {what}, and there is none yet: say more in the script")
     return value
 
 
-_FILLERS: dict[type[CompositeBase], Callable[[Context, Fields], Fields]] = {
+_FILLERS: dict[type[CompositeBase], Callable[[Context, _Fields], _Fields]] = {
     Attach: _attach,
     Flow: _flow,
     Transfer: _transfer,
     Disposition: _disposition,
     Detach: _detach,
 }
-_CONSTANTS: dict[type[CompositeBase], Fields] = {
+_CONSTANTS: dict[type[CompositeBase], _Fields] = {
     SaslMechanisms: {"sasl_server_mechanisms": [Symbol("ANONYMOUS")]},
     SaslInit: {"mechanism": Symbol("ANONYMOUS")},
     SaslChallenge: {"challenge": b""},

@@ -21,6 +21,7 @@ from amqp10.performatives import (
     Open,
     Transfer,
 )
+from amqp10.testing.text import ScriptFailure
 
 __all__ = ["Ledger", "Link", "ReceivedDelivery", "SentDelivery", "Session", "advance", "distance"]
 
@@ -227,6 +228,20 @@ class Ledger:
     def links(self) -> list[Link]:
         """All links there ever were, session by session."""
         return [link for session in self.sessions for link in session.links]
+
+    def link(self, name: str) -> Link:
+        """Return the latest link of that name.
+
+        Args:
+            name: of the link.
+
+        Raises:
+            ScriptFailure: there was none.
+        """
+        for link in reversed(self.links):
+            if link.name == name:
+                return link
+        raise ScriptFailure(f"there was no link {name!r}; there were {[link.name for link in self.links]}")
 
     def session_by_local_channel(self, channel: int) -> Session | None:
         """Find the session we began on a channel, and did not end."""

@@ -1,12 +1,13 @@
 """Values that equal more than one value, for what a script expects of a field.
 
 A matcher can stand wherever a value can, also within a composite, a map or a list:
-``Source(address="orders", outcomes=ANY, capabilities=ANY)``.
+``Source(address="orders", outcomes=ANY)`` has this address, any outcomes, and otherwise the defaults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from amqp10._codec import CompositeBase, Message
 from amqp10.errors import DecodeError
@@ -25,6 +26,7 @@ __all__ = [
     "Matcher",
     "OneOf",
     "Satisfies",
+    "check_fields",
     "matcher_of",
 ]
 
@@ -52,7 +54,7 @@ class Matcher:
         return f"{type(self).__name__}({', '.join(text_of(argument) for argument in self.arguments)})"
 
 
-class _Any(Matcher):
+class _Anything(Matcher):
     def matches(self, value: object) -> bool:
         return True
 
@@ -68,10 +70,10 @@ class _Present(Matcher):
         return "PRESENT"
 
 
-ANY = _Any()
+ANY: Any = _Anything()
 """Equals everything, None included."""
 
-PRESENT = _Present()
+PRESENT: Any = _Present()
 """Equals everything but None: the field was on the wire, or has a default."""
 
 
@@ -239,9 +241,17 @@ def matcher_of(expected: object) -> object:
     return expected
 
 
-def check_fields(kind: type[CompositeBase], fields: object) -> None:
-    """Raise TypeError for a name that is no field of `kind`: a script's typing error should not wait for a frame."""
+def check_fields(kind: type[CompositeBase], fields: Iterable[str]) -> None:
+    """Reject names that are no fields: a script's typing error should not wait for a frame.
+
+    Args:
+        kind: the composite.
+        fields: the names.
+
+    Raises:
+        TypeError: one of them is no field of `kind`.
+    """
     known: tuple[str, ...] = kind.__match_args__  # type: ignore[attr-defined]
-    for name in fields:  # type: ignore[attr-defined]
+    for name in fields:
         if name not in known:
             raise TypeError(f"{kind.__name__} has no field {name!r}; it has {', '.join(known) or 'none'}")

@@ -12,20 +12,18 @@ script, and by whatever carries the bytes.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from amqp10._codec import CompositeBase, Frame, FrameReader, FrameWriter, ProtocolHeader
-from amqp10.performatives import Attach, Begin, Open, SaslFrame, Transfer
-from amqp10.testing.defaults import ANSWERS, Context, PeerOptions, complete, mirror
+from amqp10._codec import CompositeBase, ProtocolHeader
+from amqp10.testing.defaults import PeerOptions
 from amqp10.testing.ledger import Ledger, Link, Session
+from amqp10.testing.listener import Listener
 from amqp10.testing.matchers import ANY, check_fields
-from amqp10.testing.report import mismatch_text, steps_text, trace_text
-from amqp10.testing.rules import violation
+from amqp10.testing.report import TraceEntry, mismatch_text, steps_text, trace_text
 from amqp10.testing.script import (
     Act,
     AnyOrder,
@@ -36,43 +34,19 @@ from amqp10.testing.script import (
     Expectation,
     FramePattern,
     HeaderPattern,
-    ScriptFailure,
     Step,
     Wait,
 )
-from amqp10.testing.text import frame_text, hex_text, protocol_text, text_of
-from amqp10.testing.vocabulary import AMQP, LinkName, Vocabulary
+from amqp10.testing.speaker import LinkName, SessionName, Speaker
+from amqp10.testing.text import ScriptFailure, protocol_text, text_of
+from amqp10.testing.vocabulary import AMQP, Vocabulary
 from amqp10.testing.wire import EMPTY_FRAME, Splitter
 
-__all__ = ["ScriptedPeer", "TraceEntry"]
+__all__ = ["ScriptedPeer"]
 
-P = TypeVar("P", bound=CompositeBase)
+_P = TypeVar("_P", bound=CompositeBase)
 
-_MIN_MAX_FRAME_SIZE = 512
 _KEPT = 1000  # entries of the trace
-
-
-@dataclass(frozen=True, slots=True)
-class TraceEntry:
-    """One thing that went over the wire.
-
-    Attributes:
-        sent: whether the scripted peer sent it.
-        performative: a frame's body; None for all that is no frame or has none.
-        channel: of the frame.
-        payload: of the frame.
-        label: what it is, where it has no performative.
-    """
-
-    sent: bool
-    performative: Any = None
-    channel: int = 0
-    payload: bytes = b""
-    label: str = ""
-
-    def __str__(self) -> str:
-        text = self.label or frame_text(self.channel, self.performative, self.payload)
-        return f"{'→' if self.sent else '←'} {text}"
 
 
 def _nothing() -> None:
@@ -137,19 +111,15 @@ class ScriptedPeer(Vocabulary):
         self.trace: deque[TraceEntry] = deque(maxlen=_KEPT)
         self.on_output: Callable[[], None] = _nothing
         self.lock: AbstractContextManager[object] = nullcontext()
-        self._strict = strict
         self._ledger = Ledger(self.options.next_outgoing_id, self.options.delivery_id)
-        self._splitter = Splitter(_MIN_MAX_FRAME_SIZE)
-        self._reader = FrameReader(max_frame_size=_MIN_MAX_FRAME_SIZE, runs=False)
-        self._writer = FrameWriter()
-        self._output = bytearray()  # in order: what the writer made, and raw bytes
+        self._listener = Listener(self._ledger, self.trace, strict=strict)
+        self._speaker = Speaker(self._ledger, self.trace, self.options)
         self._steps: list[Step] = []
         self._standing: list[Expectation[Any]] = []
         self._group: AnyOrder | None = None  # being written
         self._inserted: list[Step] | None = None  # added by a callable that runs
         self._held: deque[Arrival] = deque()  # came while the script waits for time to pass
         self._now = 0.0
-        self._counts: Counter[type] = Counter()
 
     def __repr__(self) -> str:
         state = "failed" if self.failure else "done" if self.done else f"{len(self._steps)} steps to go"
@@ -170,8 +140,8 @@ class ScriptedPeer(Vocabulary):
     # --- writing the script -------------------------------------------------------------------------------------------
 
     def expect(
-        self, kind: type[P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
-    ) -> Expectation[P]:
+        self, kind: type[_P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
+    ) -> Expectation[_P]:
         """Expect a frame.
 
         Args:
@@ -187,7 +157,7 @@ class ScriptedPeer(Vocabulary):
         Raises:
             TypeError: the performative has no such field.
         """
-        return self._expect(Expectation(FramePattern(kind, channel, payload, fields), self))
+        return self._expect(Expectation(FramePattern(kind, channel, payload, fields), self._speaker))
 
     def expect_header(self, protocol_id: int = AMQP) -> Expectation[ProtocolHeader]:
         """Expect a protocol header of version 1.0.0.
@@ -195,11 +165,11 @@ class ScriptedPeer(Vocabulary):
         Args:
             protocol_id: `AMQP` or `SASL`.
         """
-        return self._expect(Expectation(HeaderPattern(protocol_id), self))
+        return self._expect(Expectation(HeaderPattern(protocol_id), self._speaker))
 
     def expect_empty(self) -> Expectation[None]:
         """Expect a frame without a body; those that come unexpected are let pass."""
-        return self._expect(Expectation(EmptyPattern(), self))
+        return self._expect(Expectation(EmptyPattern(), self._speaker))
 
     def expect_bytes(self, data: bytes) -> Expectation[Any]:
         """Expect a frame or a protocol header, byte for byte.
@@ -213,15 +183,15 @@ class ScriptedPeer(Vocabulary):
         splitter = Splitter()
         if splitter.feed(data) != [data]:
             raise ValueError("give one frame or one header, whole, with its size in front")
-        return self._expect(Expectation(BytesPattern(data), self))
+        return self._expect(Expectation(BytesPattern(data), self._speaker))
 
     def expect_disconnect(self) -> Expectation[None]:
         """Expect the other end to close the transport."""
-        return self._expect(Expectation(EndPattern(), self))
+        return self._expect(Expectation(EndPattern(), self._speaker))
 
     def whenever(
-        self, kind: type[P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
-    ) -> Expectation[P]:
+        self, kind: type[_P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
+    ) -> Expectation[_P]:
         """Say what to do with frames that the script does not expect where they come, however many.
 
         ::
@@ -234,7 +204,7 @@ class ScriptedPeer(Vocabulary):
             payload: as for `expect`.
             fields: as for `expect`.
         """
-        expectation: Expectation[P] = Expectation(FramePattern(kind, channel, payload, fields), self)
+        expectation: Expectation[_P] = Expectation(FramePattern(kind, channel, payload, fields), self._speaker)
         with self.lock:
             self._standing.append(expectation.times(0, None))
         return expectation
@@ -274,7 +244,7 @@ class ScriptedPeer(Vocabulary):
         channel: int | None = None,
         payload: bytes = b"",
         link: LinkName = None,
-        session: Session | Expectation[Begin] | None = None,
+        session: SessionName = None,
         **fields: object,
     ) -> None:
         """Send a frame, when the script gets here.
@@ -296,16 +266,9 @@ class ScriptedPeer(Vocabulary):
             raise TypeError("a performative that is sent as it is takes no fields")
 
         def run() -> None:
-            context = self._context(frame, link, session, fields)
-            known: int | None = context.session.local_channel if context.session is not None else 0
-            body = frame
-            if isinstance(body, type):
-                known, body = complete(body, fields, context)
-            number = known if channel is None else channel
-            assert number is not None, "no session is begun to send this in: name a channel"
-            self._write(number, body, payload)
+            self._speaker.say(frame, fields, channel=channel, payload=payload, link=link, session=session)
 
-        self._act(run, f"send {text_of(frame)}" if not isinstance(frame, type) else f"send {frame.__name__}")
+        self._act(run, f"send {text_of(frame)}")
 
     def send_header(self, protocol_id: int = AMQP) -> None:
         """Send a protocol header, when the script gets here.
@@ -313,11 +276,11 @@ class ScriptedPeer(Vocabulary):
         Args:
             protocol_id: `AMQP` or `SASL`.
         """
-        self._act(lambda: self._write_header(protocol_id), f"send header {protocol_text(protocol_id)}")
+        self._act(lambda: self._speaker.write_header(protocol_id), f"send header {protocol_text(protocol_id)}")
 
     def send_empty(self) -> None:
         """Send a frame without a body, when the script gets here."""
-        self._act(lambda: self._write_raw(EMPTY_FRAME), "send empty frame")
+        self._act(lambda: self._speaker.write_raw(EMPTY_FRAME), "send empty frame")
 
     def send_raw(self, data: bytes) -> None:
         """Send bytes, whatever they are, when the script gets here. The peer draws no conclusions from them.
@@ -325,7 +288,7 @@ class ScriptedPeer(Vocabulary):
         Args:
             data: any bytes.
         """
-        self._act(lambda: self._write_raw(data), f"send {text_of(data)}")
+        self._act(lambda: self._speaker.write_raw(data), f"send {text_of(data)}")
 
     def call(self, function: Callable[[], object]) -> None:
         """Call a function when the script gets here. What it adds to the script comes next.
@@ -437,10 +400,7 @@ class ScriptedPeer(Vocabulary):
         Args:
             name: of the link.
         """
-        for link in reversed(self.links):
-            if link.name == name:
-                return link
-        raise AssertionError(f"there was no link {name!r}; there were {[link.name for link in self.links]}")
+        return self._ledger.link(name)
 
     def count(self, kind: type[CompositeBase]) -> int:
         """Return how many frames of a kind came.
@@ -448,9 +408,9 @@ class ScriptedPeer(Vocabulary):
         Args:
             kind: the performative.
         """
-        return self._counts[kind]
+        return self._listener.counts[kind]
 
-    def received(self, kind: type[P]) -> list[P]:
+    def received(self, kind: type[_P]) -> list[_P]:
         """Return the performatives of a kind that came, oldest first, among the latest 1 000 entries of the trace.
 
         Args:
@@ -468,10 +428,10 @@ class ScriptedPeer(Vocabulary):
             data: any number of bytes.
         """
         with self.lock:
-            for unit in self._splitter.feed(bytes(data)):
+            for unit in self._listener.feed(bytes(data)):
                 if self.finished:
                     return
-                self._guarded(lambda unit=unit: self._receive(unit))  # type: ignore[misc]
+                self._guarded(lambda unit=unit: self._arrive(self._listener.read(unit)))  # type: ignore[misc]
 
     def receive_eof(self, cause: BaseException | None = None) -> None:
         """Learn that the tested end closed the transport.
@@ -481,16 +441,14 @@ class ScriptedPeer(Vocabulary):
         """
         with self.lock:
             if not self.finished:
-                label = f"connection lost: {cause}" if cause else "end of the connection"
-                self.trace.append(TraceEntry(False, label=label))
-                self._guarded(lambda: self._arrive(Arrival(b"")))
+                self._guarded(lambda: self._arrive(self._listener.end(cause)))
                 self.finished = True
 
     def data_to_send(self) -> bytes:
         """Take what is to be sent."""
         with self.lock:
-            data = bytes(self._output)
-            self._output.clear()
+            data = bytes(self._speaker.output)
+            self._speaker.output.clear()
             return data
 
     def tick(self, now: float) -> float | None:
@@ -511,66 +469,40 @@ class ScriptedPeer(Vocabulary):
             return
         try:
             work()
+        except ScriptFailure as error:
+            self._fail(ScriptFailure(f"{error}{self._situation()}"))
         except AssertionError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - callables of the script run in here; `check` raises what they did
-            failure = ScriptFailure(f"the script raised {type(error).__name__}: {error}" + self._situation())
+            failure = ScriptFailure(f"the script raised {type(error).__name__}: {error}{self._situation()}")
             failure.__cause__ = error
             self._fail(failure)
+        if self._speaker.output:
+            self.on_output()
 
     def _fail(self, failure: AssertionError) -> None:
         self.failure = failure
         self.finished = True
         self.on_output()
 
-    def _situation(self, without: Collection[Step] = ()) -> str:
-        return steps_text([step for step in self._steps if step not in without]) + trace_text(self.trace)
+    def _situation(self) -> str:
+        return steps_text(self._steps) + trace_text(self.trace)
 
-    # --- receiving ----------------------------------------------------------------------------------------------------
-
-    def _receive(self, unit: bytes) -> None:
-        items = self._reader.feed(unit)
-        if self._reader.error is not None or self._reader.buffered:
-            reason = self._reader.error or "its size is wrong"
-            self.trace.append(TraceEntry(False, label=f"{len(unit)} bytes that are no frame"))
-            raise ScriptFailure(f"what came is no AMQP: {reason}\n\n{hex_text(unit)}" + self._situation())
-        item = items[0] if items else None
-        assert item is None or isinstance(item, ProtocolHeader | Frame)
-        arrival = Arrival(unit, item)
-        if isinstance(item, Frame):
-            self._record(item, arrival)
-        else:
-            self.trace.append(TraceEntry(False, label=str(arrival)))
-        self._arrive(arrival)
-
-    def _record(self, frame: Frame, arrival: Arrival) -> None:
-        channel, body, payload = frame.channel, frame.performative, frame.payload
-        self.trace.append(TraceEntry(False, body, channel, payload))
-        self._counts[type(body)] += 1
-        broken = violation(self._ledger, channel, body, payload) if self._strict else None
-        if broken is not None:
-            raise ScriptFailure(f"the specification forbids what came: {broken}\n\n  {arrival}" + self._situation())
-        before = self._belongings(channel, body)
-        self._ledger.received(channel, body, payload)
-        # A detach or an end belongs to what was there before it, an attach or a begin to what is there after it.
-        after = self._belongings(channel, body)
-        arrival.session, arrival.link = after[0] or before[0], after[1] or before[1]
-
-    def _belongings(self, channel: int, body: CompositeBase) -> tuple[Session | None, Link | None]:
-        session = None if isinstance(body, SaslFrame) else self._ledger.session_by_remote_channel(channel)
-        handle = getattr(body, "handle", None)
-        return session, session.link_by_remote_handle(handle) if session and handle is not None else None
+    # --- playing ------------------------------------------------------------------------------------------------------
 
     def _arrive(self, arrival: Arrival) -> None:
-        if any(isinstance(step, Wait) for step in self._steps[:1]):
+        index, expectation = self._find(arrival)
+        if self._held or (expectation is None and self._is_waiting()):
             self._held.append(arrival)
             return
-        index, expectation = self._find(arrival)
+        expectation = expectation or next((item for item in self._standing if item.matches(arrival)), None)
         if expectation is not None:
             self._take(index, expectation, arrival)
         elif not (arrival.is_empty or (arrival.is_end and self.done)):
-            opened = self._open_expectations()
-            raise ScriptFailure(mismatch_text(arrival, opened) + self._situation(without=opened))
+            raise ScriptFailure(mismatch_text(arrival, self._open_expectations()))
+
+    def _is_waiting(self) -> bool:
+        return isinstance(next((step for step in self._steps if step.holds_up), None), Wait)
 
     def _open_expectations(self) -> list[Expectation[Any]]:
         found: list[Expectation[Any]] = []
@@ -581,14 +513,14 @@ class ScriptedPeer(Vocabulary):
         return found
 
     def _find(self, arrival: Arrival) -> tuple[int, Expectation[Any] | None]:
-        """Find the expectation that an arrival fulfills, and its place in the script; -1 for a standing one."""
+        """Find the expectation in the script that an arrival fulfills, and its place."""
         for index, step in enumerate(self._steps):
             for expectation in step.open_expectations():
                 if expectation.matches(arrival):
                     return index, expectation
             if step.holds_up:
                 break
-        return -1, next((item for item in self._standing if item.matches(arrival)), None)
+        return -1, None
 
     def _take(self, index: int, expectation: Expectation[Any], arrival: Arrival) -> None:
         if index >= 0 and self._steps[index].holds_up:
@@ -596,8 +528,6 @@ class ScriptedPeer(Vocabulary):
         self._insert(0, lambda: expectation.take(arrival))
         self._steps = [step for step in self._steps if not step.is_done]
         self._advance()
-
-    # --- playing ------------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
         """Do all that nothing holds up."""
@@ -637,92 +567,3 @@ class ScriptedPeer(Vocabulary):
         self._advance()
         for arrival in held:
             self._arrive(arrival)
-
-    # --- reacting and sending -----------------------------------------------------------------------------------------
-
-    def answer(self, arrival: Arrival, kind: type[CompositeBase] | None, fields: Mapping[str, object]) -> None:
-        """Send what answers an arrival: part of the workings of `Expectation.respond`."""
-        if isinstance(arrival.item, ProtocolHeader):
-            self._write_header(arrival.item.protocol_id)
-            return
-        body = arrival.performative
-        natural = ANSWERS.get(type(body))
-        if kind is None or kind is natural:
-            mirrored = mirror(body, arrival.link)
-            if mirrored is None:
-                return
-            fields = {**mirrored, **fields}
-        kind = kind or natural
-        assert kind is not None, f"there is no natural answer to {arrival}"
-        session, link = arrival.session or self._latest_session(), arrival.link
-        channel, made = complete(kind, fields, Context(self._ledger, self.options, session, link))
-        assert channel is not None, f"no session is begun to answer {arrival} in"
-        self._write(channel, made)
-
-    def react(self, reaction: object, arrival: Arrival) -> None:
-        """Send a frame or bytes, or call a callable: part of the workings of `Expectation.then`."""
-        if isinstance(reaction, bytes):
-            self._write_raw(reaction)
-        elif isinstance(reaction, CompositeBase):
-            session = arrival.session
-            channel = session.local_channel if session is not None else 0
-            self._write(channel or 0, reaction)
-        else:
-            assert callable(reaction), f"neither a frame nor bytes nor callable: {reaction!r}"
-            reaction(arrival.performative if isinstance(arrival.item, Frame) else arrival.item)
-
-    def _context(
-        self,
-        frame: CompositeBase | type[CompositeBase],
-        link: LinkName,
-        session: Session | Expectation[Begin] | None,
-        fields: Mapping[str, object],
-    ) -> Context:
-        kind = frame if isinstance(frame, type) else type(frame)
-        chosen = session.session if isinstance(session, Expectation) else session
-        found = self._named_link(link)
-        if chosen is None and found is not None:
-            chosen = found.session
-        if chosen is None:
-            chosen = self._unanswered_session() if kind is Begin else self._latest_session()
-        if found is None and chosen is not None and kind not in (Attach, Begin):
-            found = _latest_link(chosen, as_sender=kind is Transfer)
-        return Context(self._ledger, self.options, chosen, found)
-
-    def _named_link(self, name: LinkName) -> Link | None:
-        if isinstance(name, Expectation):
-            return name.link
-        return self.link(name) if isinstance(name, str) else name
-
-    def _latest_session(self) -> Session | None:
-        return next((session for session in reversed(self.sessions) if session.is_open_here), None)
-
-    def _unanswered_session(self) -> Session | None:
-        return next((session for session in self.sessions if session.local is None), None)
-
-    def _write(self, channel: int, body: CompositeBase, payload: bytes = b"") -> None:
-        self._writer.write_frame(channel, body, payload)
-        self._output += self._writer.take()
-        if isinstance(body, Open):
-            self._reader.max_frame_size = self._splitter.max_frame_size = body.max_frame_size
-        self._ledger.sent(channel, body)
-        self.trace.append(TraceEntry(True, body, channel, payload))
-        self.on_output()
-
-    def _write_header(self, protocol_id: int) -> None:
-        self._writer.write_header(protocol_id)
-        self._output += self._writer.take()
-        self.trace.append(TraceEntry(True, label=f"header {protocol_text(protocol_id)} 1.0.0"))
-        self.on_output()
-
-    def _write_raw(self, data: bytes) -> None:
-        self._output += data
-        self.trace.append(TraceEntry(True, label="empty frame" if data == EMPTY_FRAME else f"raw {text_of(data)}"))
-        self.on_output()
-
-
-def _latest_link(session: Session, *, as_sender: bool) -> Link | None:
-    for link in reversed(session.links):
-        if link.is_open_here and not (as_sender and link.local_role):
-            return link
-    return None

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from amqp10.testing.script import Arrival, Difference, Expectation, Step
+from amqp10.testing.text import frame_text
 
-__all__ = ["mismatch_text", "steps_text", "trace_text"]
+__all__ = ["TraceEntry", "mismatch_text", "steps_text", "trace_text"]
 
 _SHOWN_ENTRIES = 20
 _SHOWN_STEPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEntry:
+    """One thing that went over the wire.
+
+    Attributes:
+        sent: whether the scripted peer sent it.
+        performative: a frame's body; None for all that is no frame or has none.
+        channel: of the frame.
+        payload: of the frame.
+        label: what it is, where it has no performative.
+    """
+
+    sent: bool
+    performative: Any = None
+    channel: int = 0
+    payload: bytes = b""
+    label: str = ""
+
+    def __str__(self) -> str:
+        text = self.label or frame_text(self.channel, self.performative, self.payload)
+        return f"{'→' if self.sent else '←'} {text}"
 
 
 def mismatch_text(arrival: Arrival, expectations: Sequence[Expectation[Any]]) -> str:
@@ -63,7 +88,7 @@ def steps_text(steps: Sequence[Step]) -> str:
     lines = [f"  {step}  ({step.origin})" for step in islice(steps, _SHOWN_STEPS)]
     if len(steps) > _SHOWN_STEPS:
         lines.append(f"  … and {len(steps) - _SHOWN_STEPS} more")
-    return "\n\nstill in the script:\n" + "\n".join(lines)
+    return "\n\nthe script from here on:\n" + "\n".join(lines)
 
 
 def trace_text(entries: Iterable[object]) -> str:

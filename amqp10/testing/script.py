@@ -23,23 +23,20 @@ __all__ = [
     "Arrival",
     "BytesPattern",
     "Difference",
+    "EmptyPattern",
     "EndPattern",
     "Expectation",
     "FramePattern",
     "HeaderPattern",
     "Pattern",
     "Player",
-    "ScriptFailure",
     "Step",
     "Wait",
+    "compare",
     "origin",
 ]
 
-P = TypeVar("P")
-
-
-class ScriptFailure(AssertionError):
-    """What the tested end did is not what the script says, or not what the specification allows."""
+_P = TypeVar("_P")
 
 
 @dataclass(slots=True, eq=False)
@@ -298,16 +295,16 @@ class Wait(Step):
 
 
 class Player(Protocol):
-    """The peer, as far as expectations need it."""
+    """What sends for an expectation."""
 
     def answer(self, arrival: Arrival, kind: type[CompositeBase] | None, fields: Mapping[str, object]) -> None:
         """Send what answers an arrival."""
 
-    def react(self, reaction: object, arrival: Arrival) -> None:
+    def react(self, reaction: CompositeBase | bytes | Callable[[Any], object], arrival: Arrival) -> None:
         """Send a frame or bytes, or call a callable with what came."""
 
 
-class Expectation(Step, Generic[P]):
+class Expectation(Step, Generic[_P]):
     """A frame that the script waits for, and what the peer does when it comes.
 
     ::
@@ -320,7 +317,7 @@ class Expectation(Step, Generic[P]):
 
     Args:
         pattern: what it is compared with.
-        player: the peer.
+        player: what sends for it.
     """
 
     def __init__(self, pattern: Pattern, player: Player) -> None:
@@ -334,7 +331,7 @@ class Expectation(Step, Generic[P]):
 
     # --- what users say about it --------------------------------------------------------------------------------------
 
-    def respond(self, kind: type[CompositeBase] | None = None, /, **fields: object) -> Expectation[P]:
+    def respond(self, kind: type[CompositeBase] | None = None, /, **fields: object) -> Expectation[_P]:
         """Send an answer when it comes; several calls send several frames, in order.
 
         The natural answer to a frame takes over from it what an obliging peer takes over: an attach comes back with
@@ -360,7 +357,7 @@ class Expectation(Step, Generic[P]):
         self._reactions.append(lambda arrival: self._player.answer(arrival, kind, fields))
         return self
 
-    def then(self, *reactions: CompositeBase | bytes | Callable[[P], object]) -> Expectation[P]:
+    def then(self, *reactions: CompositeBase | bytes | Callable[[_P], object]) -> Expectation[_P]:
         """Do more when it comes.
 
         Args:
@@ -371,7 +368,7 @@ class Expectation(Step, Generic[P]):
             self._reactions.append(lambda arrival, reaction=reaction: self._player.react(reaction, arrival))  # type: ignore[misc]
         return self
 
-    def optional(self) -> Expectation[P]:
+    def optional(self) -> Expectation[_P]:
         """Let it come once or not at all.
 
         It holds nothing up: what follows is done at once, and the chance is over when the next frame that must come
@@ -379,7 +376,7 @@ class Expectation(Step, Generic[P]):
         """
         return self.times(0, 1)
 
-    def times(self, least: int, most: int | None = -1) -> Expectation[P]:
+    def times(self, least: int, most: int | None = -1) -> Expectation[_P]:
         """Let it come several times.
 
         Args:
@@ -408,14 +405,14 @@ class Expectation(Step, Generic[P]):
         return self.arrivals[-1]
 
     @property
-    def frame(self) -> P:
+    def frame(self) -> _P:
         """The body of the frame that came for it, the latest; for a header, the header.
 
         Raises:
             AssertionError: nothing has come.
         """
         arrival = self.arrival
-        return cast("P", arrival.item if isinstance(arrival.item, ProtocolHeader) else arrival.performative)
+        return cast("_P", arrival.item if isinstance(arrival.item, ProtocolHeader) else arrival.performative)
 
     @property
     def channel(self) -> int:

@@ -9,12 +9,16 @@ from amqp10._codec import CompositeBase, Frame, FrameReader, ProtocolHeader, Tra
 from amqp10.performatives import Performative, SaslFrame
 from amqp10.testing.wire import AMQP_HEADER, SASL_HEADER, Splitter, is_header
 
-__all__ = ["dump", "frame_text", "hex_text", "item_text", "protocol_text", "text_of"]
+__all__ = ["ScriptFailure", "dump", "frame_text", "hex_text", "item_text", "protocol_text", "text_of"]
 
 _PROTOCOLS = {0: "AMQP", 2: "TLS", 3: "SASL"}
 _SHOWN_BYTES = 24  # of a binary value
 _SHOWN_TEXT = 80  # of a string
 _PRINTABLE = range(0x20, 0x7F)
+
+
+class ScriptFailure(AssertionError):
+    """What the tested end did is not what the script says, or not what the specification allows."""
 
 
 def text_of(value: object) -> str:

@@ -21,9 +21,9 @@ from amqp10.performatives import (
     Transfer,
 )
 from amqp10.terminus import Source, Target
-from amqp10.testing.ledger import Link, Session
 from amqp10.testing.matchers import ANY, HasAddress
 from amqp10.testing.script import Expectation
+from amqp10.testing.speaker import LinkName, SessionName
 from amqp10.types import Symbol
 
 __all__ = ["AMQP", "SASL", "Vocabulary"]
@@ -33,9 +33,7 @@ AMQP = 0
 SASL = 3
 """The protocol id of the SASL layer (§5.3.1)."""
 
-P = TypeVar("P", bound=CompositeBase)
-LinkName = Link | Expectation[Attach] | str | None
-"""How a script names a link: as the books have it, by the expectation of its attach, by its name; None: the latest."""
+_P = TypeVar("_P", bound=CompositeBase)
 
 
 class Vocabulary:
@@ -44,8 +42,8 @@ class Vocabulary:
     role: str
 
     def expect(
-        self, kind: type[P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
-    ) -> Expectation[P]:
+        self, kind: type[_P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
+    ) -> Expectation[_P]:
         """Expect a frame."""
         raise NotImplementedError
 
@@ -61,7 +59,7 @@ class Vocabulary:
         channel: int | None = None,
         payload: bytes = b"",
         link: LinkName = None,
-        session: Session | Expectation[Begin] | None = None,
+        session: SessionName = None,
         **fields: object,
     ) -> None:
         """Send a frame."""

@@ -425,7 +425,8 @@ def test_wrong_field() -> None:
     assert "✗ name  'orders'  'other'" in text
     assert "  role  True      True" in text
     assert "test_peer.py:" in text
-    assert "still in the script:\n  expect End()" in text
+    assert "the script from here on:\n  expect Attach(" in text
+    assert "\n  expect End()  (test_peer.py:" in text
     assert "→ ch 100  Begin(remote_channel=3, next_outgoing_id=4294967292" in text
     assert "← ch 3  Attach(name='other', handle=0, role=True" in text.splitlines()[-1]
 
