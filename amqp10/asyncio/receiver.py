@@ -97,6 +97,11 @@ class Receiver(Link[engine.Receiver]):
         return self._engine.credit.link_credit
 
     @property
+    def available(self) -> int | None:
+        """How many messages the peer said are waiting at its end; None where it did not say."""
+        return self._engine.available
+
+    @property
     def queued(self) -> int:
         """How many deliveries came and were not taken."""
         return len(self._engine.deliveries)

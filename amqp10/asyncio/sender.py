@@ -360,7 +360,7 @@ class Sender(Link[engine.Sender]):
 
     def _make(self, message: object, delivery_tag: bytes | None, settled: bool) -> Receipt:
         link = self._engine
-        return Receipt(link.tally, message, delivery_tag, settled or link.presettles, link.options.header)
+        return Receipt(link.tally, message, delivery_tag, link.presettles(settled), link.options.header)
 
     async def _submit(self, message: object, delivery_tag: bytes | None, settled: bool, deadline: Deadline) -> Receipt:
         receipt = self._make(message, delivery_tag, settled)

@@ -63,7 +63,6 @@ _AMQP, _SASL = 0, 3  # protocol ids (§2.2, §5.3.1)
 _MIN_MAX_FRAME_SIZE = 512
 _FRAME_HEADER = 8  # bytes before a frame's body
 _LINGER = 1.0  # seconds that we wait for the peer's close after one of ours with an error
-_CUT_FRAMES = 4  # frames of one large message before the next has its turn
 
 _log = logging.getLogger("amqp10.connection")
 
@@ -603,7 +602,7 @@ class Connection(Endpoint):
         blocked = 0
         while self._partials and blocked < len(self._partials) and len(self.writer) < self._max_output // 4:
             sender = self._partials.popleft()
-            frames = sender.continue_partial(_CUT_FRAMES)
+            frames = sender.continue_partial()
             blocked = 0 if frames else blocked + 1
             if sender.has_partial:
                 self._partials.append(sender)

@@ -53,6 +53,7 @@ class Receiver(Link):
 
     Attributes:
         deliveries: what came and was not taken, oldest first.
+        available: messages that the sender said are waiting at its end, or None.
         credit: the arithmetic of what the peer may send.
         delivery_class: what deliveries are made as; a driver sets its own before the attach.
     """
@@ -63,6 +64,7 @@ class Receiver(Link):
         "_paused",
         "_second",
         "_settle",
+        "available",
         "credit",
         "deliveries",
         "delivery_class",
@@ -78,6 +80,7 @@ class Receiver(Link):
         self.deliveries: deque[Delivery] = deque()
         self.delivery_class: type[Delivery] = Delivery
         self.credit = IncomingCredit(options.credit)
+        self.available: int | None = None
         self._partial: _Partial | None = None
         self._paused = 0  # the automatic credit that pause() suspended
         self._second = False  # rcv-settle-mode second was agreed
@@ -373,6 +376,7 @@ class Receiver(Link):
 
     def _take_flow(self, flow: Flow) -> None:
         """Take the sender's count: it moves past what we saw when the sender drained."""
+        self.available = flow.available
         count = self.credit.delivery_count if flow.delivery_count is None else flow.delivery_count
         if not self.credit.confirm(count, flow.link_credit or 0):
             raise Violation(self, Condition.TRANSFER_LIMIT_EXCEEDED, "flow counts deliveries beyond the credit")

@@ -34,7 +34,8 @@ __all__ = ["Sender"]
 
 _MAX_UNREAD = 1000  # outcomes kept for who has not looked
 _NO_LIMIT = 1 << 64
-_FIRST_FRAMES = 8  # of a large message that `send` writes at once; the rest goes by turns
+_MAX_FRAME = 131_072  # bytes of a frame of ours, however large the peer would take them: others want their turn
+_BURST = 65_536  # bytes of a large message that are written in one turn, or one frame
 
 
 class Sender(Link):
@@ -51,6 +52,7 @@ class Sender(Link):
 
     __slots__ = (
         "_aborting",
+        "_burst",
         "_frame_size",
         "_max_output",
         "_max_unsettled",
@@ -88,7 +90,8 @@ class Sender(Link):
         self._max_unsettled_bytes = options.max_unsettled_bytes
         self._partial: OutgoingDelivery | None = None  # a message of which frames are still to be written
         self._aborting = False  # the partial message was given up
-        self._frame_size = self.connection.max_frame_size
+        self._frame_size = min(self.connection.max_frame_size, _MAX_FRAME)
+        self._burst = max(1, _BURST // self._frame_size)  # frames of one message in one turn
         self._size_limit = _NO_LIMIT  # max_message_size as a number
         self._max_output = self.connection.options.limits.max_output
 
@@ -211,8 +214,8 @@ class Sender(Link):
         """Whether the window lets the partial message go on."""
         return self._partial is not None and self.session.outgoing_window.remaining > 0
 
-    def continue_partial(self, max_frames: int) -> int:
-        """Write further frames of the partial message; return how many."""
+    def continue_partial(self) -> int:
+        """Write further frames of the partial message, as many as one turn has; return how many."""
         delivery = self._partial
         if delivery is None or self.session.outgoing_window.remaining <= 0:
             return 0
@@ -220,7 +223,7 @@ class Sender(Link):
             self._write_abort()
             return 1
         window = self.session.outgoing_window
-        budget = min(max_frames, window.remaining)
+        budget = min(self._burst, window.remaining)
         channel = self.session.channel
         frames = self._writer.write_transfer(delivery, channel, self.handle, self._frame_size, budget, False)
         window.spend(frames)
@@ -229,6 +232,8 @@ class Sender(Link):
             self._partial = None
             if delivery.presettled and delivery.waiter is not None:
                 self.connection.emit(OutcomesArrived(self, [delivery]))
+            if self.draining:
+                self.session.request_flow(self)  # it was waiting for the message to be whole
             self.notify_ready()
         return frames
 
@@ -385,10 +390,18 @@ class Sender(Link):
         """Refuse a transfer: we are the sender."""
         raise Violation(self, Condition.NOT_ALLOWED, "a transfer to the sending end of a link")
 
-    @property
-    def presettles(self) -> bool:
-        """Whether everything this link sends is settled from the start."""
-        return self.snd_settle_mode == SenderSettleMode.SETTLED
+    def presettles(self, asked: bool) -> bool:
+        """Tell whether a message goes out settled.
+
+        Args:
+            asked: whether the caller wants it settled.
+
+        Raises:
+            InvalidState: the link's snd-settle-mode is unsettled.
+        """
+        if asked and self.snd_settle_mode == SenderSettleMode.UNSETTLED:
+            raise InvalidState("the link's snd-settle-mode is unsettled: nothing can be sent settled", level="link")
+        return asked or self.snd_settle_mode == SenderSettleMode.SETTLED
 
     @property
     def is_over(self) -> bool:
