@@ -18,7 +18,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from amqp10 import engine
 from amqp10.engine.events import (
@@ -121,8 +121,7 @@ class Driver(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's do not derive from asyncio's
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Lend the buffer to read into."""
