@@ -139,7 +139,7 @@ class Sender(Link):
             session.channel,
             self.handle,
             self._frame_size,
-            min(_FIRST_FRAMES, remaining),
+            min(self._burst, remaining),
             batchable,
         )
         session.next_delivery_id = (number + 1) & MASK
