@@ -430,7 +430,7 @@ cdef class FrameWriter:
             How many frames were written. The delivery is finished when its `remaining` is 0.
 
         Raises:
-            EncodeError: the tag or the frame size is out of bounds.
+            EncodeError: the frame size is out of bounds.
             InvalidState: the delivery is finished or was discarded.
         """
         check_writable(delivery, max_frame_size)

@@ -263,6 +263,4 @@ cdef int check_writable(OutgoingDelivery delivery, uint32_t max_frame_size) exce
         raise EncodeError("a max-frame-size is 512 at least")
     if delivery.body is None:
         raise InvalidState("the delivery has nothing left to write")
-    if PyBytes_GET_SIZE(delivery.delivery_tag) > MAX_TAG:
-        raise EncodeError(f"a delivery-tag has {MAX_TAG} bytes at most", path="delivery_tag")
     return 0

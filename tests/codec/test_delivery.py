@@ -17,7 +17,7 @@ from amqp10._codec import (
     UnsettledIndex,
     new_delivery,
 )
-from amqp10.errors import DecodeError, InvalidState
+from amqp10.errors import DecodeError, InvalidState, MessageTooLarge
 from amqp10.messaging import AmqpValue, Data, Message
 from amqp10.outcomes import ACCEPTED, Accepted, DeliveryState, Modified, Received, Rejected, Released
 from amqp10.performatives import Error
@@ -291,7 +291,19 @@ def test_content_may_change_afterwards() -> None:
     assert writer.take().endswith(HELLO)
 
 
-@pytest.mark.parametrize("arguments", [(None, b"", b""), (SenderTally(None), b"", None), (SenderTally(None), b"", "tag")])
+def test_tags_of_the_senders_own_making() -> None:
+    tally = SenderTally(None)
+    assert [OutgoingDelivery(tally, b"").delivery_tag for _ in range(3)] == [bytes(3) + bytes([number]) for number in range(3)]
+    assert OutgoingDelivery(SenderTally(None), b"", None).delivery_tag == bytes(4)
+
+
+def test_tags_have_at_most_32_bytes() -> None:
+    assert OutgoingDelivery(SenderTally(None), b"", bytes(32)).delivery_tag == bytes(32)
+    with pytest.raises(MessageTooLarge):
+        OutgoingDelivery(SenderTally(None), b"", bytes(33))
+
+
+@pytest.mark.parametrize("arguments", [(None, b"", b""), (SenderTally(None), b"", "tag")])
 def test_wrong_arguments(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(TypeError):
         OutgoingDelivery(*arguments)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amqp10._codec import DispositionQueue, FrameReader, FrameWriter
+from amqp10._codec import Delivery, DispositionQueue, FrameReader, FrameWriter, IncomingIndex, new_delivery
 from amqp10.errors import EncodeError
 from amqp10.outcomes import ACCEPTED, RELEASED, Accepted, Modified, Rejected, Released, TransactionalState
 from amqp10.performatives import Disposition, Error
@@ -149,6 +149,23 @@ def test_a_state_that_cannot_be_encoded() -> None:
         queue.add(2, Modified(message_annotations={"a": object()}), True)  # type: ignore[dict-item]
     assert caught.value.path.startswith("state")
     assert ranges(flushed(queue)) == [(1, 1, ACCEPTED, True)]
+
+
+def test_settle_takes_a_delivery_out_of_its_index() -> None:
+    index, queue = IncomingIndex(), DispositionQueue(True)
+    deliveries = [new_delivery(Delivery, None, number, b"", 0, False, []) for number in range(4)]
+    index.extend(deliveries)
+    for delivery in deliveries[1:3]:
+        queue.settle(delivery, ACCEPTED, index)
+        assert delivery.settled
+        assert delivery.state is ACCEPTED
+    assert len(index) == 2
+    with pytest.raises(EncodeError):
+        queue.settle(deliveries[0], Modified(message_annotations={"a": object()}), index)  # type: ignore[dict-item]
+    assert len(index) == 2
+    assert not deliveries[0].settled
+    assert deliveries[0].state is None
+    assert ranges(flushed(queue)) == [(1, 2, ACCEPTED, True)]
 
 
 def test_a_state_that_does_not_fit_a_frame() -> None:
