@@ -35,6 +35,7 @@ __all__ = ["Sender"]
 _MAX_UNREAD = 1000  # outcomes kept for who has not looked
 _NO_LIMIT = 1 << 64
 _MAX_FRAME = 131_072  # bytes of a frame of ours, however large the peer would take them: others want their turn
+_OVERHEAD = 80  # bytes of a transfer frame beside its payload, at most
 _BURST = 65_536  # bytes of a large message that are written in one turn, or one frame
 
 
@@ -57,6 +58,7 @@ class Sender(Link):
         "_max_output",
         "_max_unsettled",
         "_max_unsettled_bytes",
+        "_one_frame",
         "_partial",
         "_size_limit",
         "_writer",
@@ -92,6 +94,7 @@ class Sender(Link):
         self._aborting = False  # the partial message was given up
         self._frame_size = min(self.connection.max_frame_size, _MAX_FRAME)
         self._burst = max(1, _BURST // self._frame_size)  # frames of one message in one turn
+        self._one_frame = self._frame_size - _OVERHEAD  # bytes that surely need no second frame
         self._size_limit = _NO_LIMIT  # max_message_size as a number
         self._max_output = self.connection.options.limits.max_output
 
@@ -147,7 +150,7 @@ class Sender(Link):
         self.delivery_count = (self.delivery_count + 1) & MASK
         window.next_id = (window.next_id + frames) & MASK
         window.remaining = remaining - frames
-        if frames > 1 or delivery.presettled:
+        if size > self._one_frame or delivery.presettled:
             self._note_written(delivery)
         connection = self.connection
         if not connection.output_pending:
