@@ -11,7 +11,7 @@ import enum
 import operator
 import struct
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Self, SupportsIndex
@@ -497,6 +497,14 @@ class Map(Mapping[Any, Any]):
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def items(self) -> ItemsView[Any, Any]:
+        """Return a view of the entries, in order."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[Any]:
+        """Return a view of the values, in order."""
+        return _Values(self)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
             return NotImplemented
@@ -513,6 +521,26 @@ class Map(Mapping[Any, Any]):
         return (Map, (self._pairs,))
 
 
+# The views of Mapping would look every key up, which spells it, and with it every key in it: for keys that are Maps of
+# Maps as keys that is twice as much with each level.
+
+
+class _Items(ItemsView[Any, Any]):
+    __slots__ = ()
+    _mapping: Map
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return iter(self._mapping.pairs)
+
+
+class _Values(ValuesView[Any]):
+    __slots__ = ()
+    _mapping: Map
+
+    def __iter__(self) -> Iterator[Any]:
+        return (value for _, value in self._mapping.pairs)
+
+
 _SCALARS = frozenset(
     {bool, int, float, str, UByte, UShort, UInt, ULong, Byte, Short, Int, Timestamp, Float32}
     | {Decimal, Decimal32, Decimal64, Decimal128, Symbol, Char}
@@ -525,39 +553,53 @@ def _identity(key: object) -> str:
 
     A str, not a tuple: its hash is keyed, so a peer cannot choose keys that collide.
     """
-    if isinstance(key, datetime):
-        return f"Timestamp:{(key - _EPOCH) // timedelta(milliseconds=1)}" if key.tzinfo else f"naive:{key!r}"
-    if isinstance(key, float):
-        return f"{_type_name(key)}:{struct.pack('>d', key).hex()}"
-    if isinstance(key, Decimal):
-        return f"{'Decimal128' if type(key) is Decimal else _type_name(key)}:{key!s}"
-    if isinstance(key, uuid.UUID):
-        return f"UUID:{key.hex}"
-    if isinstance(key, (bytes, bytearray, memoryview)):
-        return f"bytes:{bytes(key).hex()}"
-    if isinstance(key, str):
-        return f"{_type_name(key)}:{str.__repr__(key)}"
-    if isinstance(key, int):
-        return f"{_type_name(key)}:{int.__repr__(key)}"
-    return _compound_identity(key)
+    parts: list[str] = []
+    _spell(key, parts)
+    return "".join(parts)
 
 
-def _type_name(key: object) -> str:
-    """Name the class that stands for the key's AMQP type; an application's subclass of it does not count."""
-    return next(cls.__name__ for cls in type(key).__mro__ if cls in _SCALARS)
+def _spell(value: object, parts: list[str]) -> None:
+    if isinstance(value, Described):
+        _spell_all("Described", (value.descriptor, value.value), parts)
+    elif isinstance(value, Array):
+        _spell_all(f"Array:{value.element_type}", (value.descriptor, *value), parts)
+    elif isinstance(value, (list, tuple)):
+        _spell_all("list", value, parts)
+    elif isinstance(value, Mapping):
+        _spell_all("map", (each for pair in value.items() for each in pair), parts)
+    else:
+        parts.append(_spell_scalar(value))
 
 
-def _compound_identity(key: object) -> str:
-    if isinstance(key, Described):
-        return f"Described({_identity(key.descriptor)},{_identity(key.value)})"
-    if isinstance(key, Array):
-        items = ",".join(map(_identity, key))
-        return f"Array({key.element_type},{_identity(key.descriptor)},{items})"
-    if isinstance(key, (list, tuple)):
-        return f"list({','.join(map(_identity, key))})"
-    if isinstance(key, Mapping):
-        return f"map({','.join(f'{_identity(k)}={_identity(v)}' for k, v in key.items())})"
-    return f"{type(key).__qualname__}:{key!r}"
+def _spell_all(name: str, values: Iterable[Any], parts: list[str]) -> None:
+    parts.append(f"{name}(")
+    for value in values:
+        _spell(value, parts)
+        parts.append(",")
+    parts.append(")")
+
+
+def _spell_scalar(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"Timestamp:{(value - _EPOCH) // timedelta(milliseconds=1)}" if value.tzinfo else f"naive:{value!r}"
+    if isinstance(value, float):
+        return f"{_type_name(value)}:{struct.pack('>d', value).hex()}"
+    if isinstance(value, Decimal):
+        return f"{'Decimal128' if type(value) is Decimal else _type_name(value)}:{value!s}"
+    if isinstance(value, uuid.UUID):
+        return f"UUID:{value.hex}"
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"bytes:{bytes(value).hex()}"
+    if isinstance(value, str):
+        return f"{_type_name(value)}:{str.__repr__(value)}"
+    if isinstance(value, int):
+        return f"{_type_name(value)}:{int.__repr__(value)}"
+    return f"{type(value).__qualname__}:{value!r}"
+
+
+def _type_name(value: object) -> str:
+    """Name the class that stands for the value's AMQP type; an application's subclass of it does not count."""
+    return next(cls.__name__ for cls in type(value).__mro__ if cls in _SCALARS)
 
 
 # --- enumerations -----------------------------------------------------------------------------------------------------

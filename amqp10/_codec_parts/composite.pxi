@@ -9,7 +9,6 @@ cdef PyObject* tables_by_small_code[256]
 cdef dict tables_by_code = {}
 cdef dict tables_by_symbol = {}   # by the bytes of the symbol
 cdef dict tables_by_class = {}
-cdef dict tables_by_name = {}
 
 # The names of types that tables use beside the primitive ones, each with the kind it is.
 cdef dict FIELD_KINDS = {
@@ -41,14 +40,14 @@ cdef class Field:
     cdef Py_ssize_t offset      # of the slot in the object
 
     def __init__(self, str type not None, object default, bint mandatory, bint multiple, bint always):
-        if type not in FIELD_KINDS and (not type.isidentifier() or multiple):
-            raise ValueError(f"no type for a field: {type!r}")
+        self.kind = FIELD_KINDS.get(type, K_COMPOSITE)
+        if multiple and self.kind > K_ARRAY:
+            raise ValueError(f"no array has elements of type {type!r}")
         self.type = type
         self.default = default
         self.mandatory = mandatory
         self.multiple = multiple
         self.always = always
-        self.kind = FIELD_KINDS.get(type, K_COMPOSITE)
 
     cdef inline PyObject** slot(self, object composite) noexcept:
         return <PyObject**>(<char*><PyObject*>composite + self.offset)
@@ -199,7 +198,7 @@ def register_composite(cls, str descriptor not None, object code, object fields)
     if code in tables_by_code or symbol in tables_by_symbol:
         raise ValueError(f"{descriptor} is registered already")
     table.cls = cls
-    table.name = descriptor.split(":")[1]
+    table.name = descriptor.removeprefix("amqp:").removesuffix(":list")
     table.symbol = symbol
     table.code = code
     for name, field in fields.items():
@@ -215,7 +214,6 @@ def register_composite(cls, str descriptor not None, object code, object fields)
 
 cdef int enter_table(CompositeTable table) except -1:
     tables_by_code[table.code] = tables_by_symbol[table.symbol] = tables_by_class[table.cls] = table
-    tables_by_name[table.name] = table
     if table.code < 256:
         tables_by_small_code[table.code] = <PyObject*>table  # tables_by_code holds it
     return 0
@@ -355,8 +353,10 @@ cdef object read_typed(Cursor* c, Limits* limits, int depth, Field field, uint8_
         if K_UBYTE <= kind <= K_LONG:
             return read_plain_int(c, code)
         return read_by_code(c, limits, depth, True, code)
-    if kind == K_ANY or (kind == K_FIELDS and found == K_MAP):
+    if kind == K_ANY:
         return read_by_code(c, limits, depth, True, code)
+    if kind == K_FIELDS and found == K_MAP:
+        return read_symbol_map(c, limits, depth, field, code)
     if kind == K_MESSAGE_ID:
         if found == K_ULONG:
             return read_plain_int(c, code)
@@ -365,6 +365,18 @@ cdef object read_typed(Cursor* c, Limits* limits, int depth, Field field, uint8_
     if kind == K_COMPOSITE and found == K_DESCRIBED:
         return read_nested(c, limits, depth, field)
     fail_field(c, c.pos - 1, field, f"{describe_code(code)} where {field.type} belongs")
+
+
+cdef object read_symbol_map(Cursor* c, Limits* limits, int depth, Field field, uint8_t code):
+    """A map whose keys are symbols. Some peers send strings there; what could not be written as a symbol is refused."""
+    cdef const uint8_t* start = c.pos - 1
+    values = read_by_code(c, limits, depth, True, code)
+    for key in values:
+        if type(key) is not SYMBOL and (type(key) is not str or not is_ascii(key)):
+            fail_field(c, start, field, f"{type(key).__name__} where a symbol belongs as key")
+    if type(values) is not dict:  # a Map: Python found a key equal to another
+        fail_field(c, start, field, "the same key as a symbol and as a string")
+    return values
 
 
 cdef object read_nested(Cursor* c, Limits* limits, int depth, Field field):
@@ -384,7 +396,7 @@ cdef object read_multiple(Cursor* c, Limits* limits, int depth, Field field, uin
     if code_kind[code] != K_ARRAY:
         return [read_typed(c, limits, depth, field, code)]
     values = read_by_code(c, limits, depth, True, code)
-    if values.element_type != field.type or values.descriptor is not None:
+    if KIND_BY_NAME[values.element_type] != field.kind or values.descriptor is not None:
         fail_field(c, start, field, f"an array of {values.element_type} where {field.type} belongs")
     if values:
         return list(values)

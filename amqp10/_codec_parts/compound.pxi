@@ -239,6 +239,8 @@ cdef object make_map(Cursor* c, const uint8_t* start, list pairs):
         return MAP(pairs)
     except ValueError as error:
         fail_at(c, start, str(error))
+    except RecursionError:
+        fail_at(c, start, "a key nested too deep")  # for what is left of Python's own stack
 
 
 cdef object read_described(Cursor* c, Limits* limits, int depth, bint typed):
@@ -297,7 +299,7 @@ def decode(object buffer, *, Py_ssize_t max_depth=DEFAULT_MAX_DEPTH, Py_ssize_t 
 
     Args:
         buffer: bytes, or anything with the buffer protocol.
-        max_depth: how deep lists, maps, arrays and described values may nest; 512 at most.
+        max_depth: how deep lists, maps, arrays and described values may nest; 256 at most.
         max_elements: how many elements one list, map or array may have, and how many without bytes of their own (as
             in an array of nulls) all of them together.
         max_size: how many bytes the buffer may have; None for any number.

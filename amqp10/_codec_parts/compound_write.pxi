@@ -280,7 +280,7 @@ def encode(object value, *, Py_ssize_t max_depth=DEFAULT_MAX_DEPTH):
 
     Args:
         value: a value of the types that `amqp10.types` lists, or a composite.
-        max_depth: how deep lists, maps, arrays and described values may nest; 512 at most.
+        max_depth: how deep lists, maps, arrays and described values may nest; 256 at most.
 
     Returns:
         The bytes.
