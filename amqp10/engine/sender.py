@@ -36,7 +36,6 @@ _MAX_UNREAD = 1000  # outcomes kept for who has not looked
 _NO_LIMIT = 1 << 64
 _MAX_FRAME = 131_072  # bytes of a frame of ours, however large the peer would take them: others want their turn
 _OVERHEAD = 80  # bytes of a transfer frame beside its payload, at most
-_ONE_FRAME = 400  # bytes of a message that fit into one frame of any peer
 _BURST = 65_536  # bytes of a large message that are written in one turn, or one frame
 
 
