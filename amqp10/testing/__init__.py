@@ -34,6 +34,7 @@ from amqp10.testing.memory import Endpoint, Pump, pump
 from amqp10.testing.peer import ScriptedPeer
 from amqp10.testing.report import TraceEntry
 from amqp10.testing.script import Arrival, Expectation
+from amqp10.testing.sockets import PeerCarrier, PeerServer, connect_peer, serve_peer
 from amqp10.testing.text import ScriptFailure, dump
 from amqp10.testing.vocabulary import AMQP, SASL
 from amqp10.testing.wire import AMQP_HEADER, EMPTY_FRAME, SASL_HEADER, data_section, frame_bytes, hex_bytes
@@ -66,7 +67,9 @@ __all__ = [
     "Link",
     "Matcher",
     "OneOf",
+    "PeerCarrier",
     "PeerOptions",
+    "PeerServer",
     "Pump",
     "ReceivedDelivery",
     "Replace",
@@ -78,9 +81,11 @@ __all__ = [
     "Stall",
     "TraceEntry",
     "Truncate",
+    "connect_peer",
     "data_section",
     "dump",
     "frame_bytes",
     "hex_bytes",
     "pump",
+    "serve_peer",
 ]

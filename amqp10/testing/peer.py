@@ -379,10 +379,13 @@ class ScriptedPeer(Vocabulary):
         Raises:
             AssertionError: what went wrong, or what is missing.
         """
-        with self.lock:
-            self.check()
-            if not self.done:
-                raise ScriptFailure("the script did not come to its end" + self._situation())
+        self.check()
+        if not self.done:
+            raise ScriptFailure("the script did not come to its end" + self.situation())
+
+    def situation(self) -> str:
+        """Return what is still in the script and what went over the wire, as text."""
+        return steps_text(self._steps) + trace_text(self.trace)
 
     @property
     def sessions(self) -> list[Session]:
@@ -470,11 +473,11 @@ class ScriptedPeer(Vocabulary):
         try:
             work()
         except ScriptFailure as error:
-            self._fail(ScriptFailure(f"{error}{self._situation()}"))
+            self._fail(ScriptFailure(f"{error}{self.situation()}"))
         except AssertionError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - callables of the script run in here; `check` raises what they did
-            failure = ScriptFailure(f"the script raised {type(error).__name__}: {error}{self._situation()}")
+            failure = ScriptFailure(f"the script raised {type(error).__name__}: {error}{self.situation()}")
             failure.__cause__ = error
             self._fail(failure)
         if self._speaker.output:
@@ -484,9 +487,6 @@ class ScriptedPeer(Vocabulary):
         self.failure = failure
         self.finished = True
         self.on_output()
-
-    def _situation(self) -> str:
-        return steps_text(self._steps) + trace_text(self.trace)
 
     # --- playing ------------------------------------------------------------------------------------------------------
 

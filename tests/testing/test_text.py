@@ -11,6 +11,8 @@ from amqp10.testing.text import dump, frame_text, hex_text, item_text, text_of
 from amqp10.testing.wire import AMQP_HEADER, EMPTY_FRAME, SASL_HEADER, frame_bytes
 from amqp10.types import Symbol, UByte
 
+SOURCE = "Source(address='q', expiry_policy='session-end')"
+
 
 @pytest.mark.parametrize(
     ("value", "text"),
@@ -54,9 +56,8 @@ def test_functions_are_named_by_their_place() -> None:
             "Close(error=Error(condition='amqp:not-found'))",
         ),
         (
-            Attach(name="x", handle=0, role=False, source=Source(address="q")),
-            "Attach(name='x', handle=0, role=False, snd_settle_mode=2, rcv_settle_mode=0, source=Source(address='q', "
-            "expiry_policy='session-end'))",
+            Attach(name="x", handle=0, role=False, snd_settle_mode=1, source=Source(address="q")),
+            "Attach(name='x', handle=0, role=False, snd_settle_mode=1, rcv_settle_mode=0, source=" + SOURCE + ")",
         ),
     ],
 )
