@@ -76,7 +76,11 @@ def received(link: object = None, payload: bytes = HELLO, *, settled: bool = Fal
             Modified(delivery_failed=True, undeliverable_here=True, message_annotations={Symbol("k"): 1}),
         ),
         ("settle", {}, None),
-        ("settle", {"state": Received(section_number=1, section_offset=2)}, Received(section_number=1, section_offset=2)),
+        (
+            "settle",
+            {"state": Received(section_number=1, section_offset=2)},
+            Received(section_number=1, section_offset=2),
+        ),
     ],
 )
 def test_settling_reaches_the_link(method: str, arguments: dict[str, Any], state: object) -> None:
@@ -182,7 +186,7 @@ def test_the_message_format() -> None:
 
 def test_new_delivery_joins_buffers() -> None:
     link = Link()
-    parts = [b"\x00\x53\x75", bytearray(b"\xa0\x05he"), memoryview(b"llo")]
+    parts: list[Any] = [b"\x00\x53\x75", bytearray(b"\xa0\x05he"), memoryview(b"llo")]
     delivery = new_delivery(OurDelivery, link, 2**32 - 1, b"tag", 0, True, parts)
     assert type(delivery) is OurDelivery
     assert delivery.payload == HELLO
@@ -249,8 +253,8 @@ def test_what_an_outgoing_delivery_holds() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"x" * 255, b"x" * 256, b"x" * 70_000, "text", None, {"a": [1]}, Data(b"a", b"b" * 20_000, b"c"), AmqpValue(b"x"),
-     Message(b"x" * 20_000, application_properties={"k": 1}, footer={"f": 2})],
+    [b"", b"x" * 255, b"x" * 256, b"x" * 70_000, "text", None, {"a": [1]}, Data(b"a", b"b" * 20_000, b"c"),
+     AmqpValue(b"x"), Message(b"x" * 20_000, application_properties={"k": 1}, footer={"f": 2})],
 )  # fmt: skip
 def test_size_is_that_of_the_encoded_message(content: object) -> None:
     message = content if isinstance(content, Message) else Message(content)
@@ -293,7 +297,9 @@ def test_content_may_change_afterwards() -> None:
 
 def test_tags_of_the_senders_own_making() -> None:
     tally = SenderTally(None)
-    assert [OutgoingDelivery(tally, b"").delivery_tag for _ in range(3)] == [bytes(3) + bytes([number]) for number in range(3)]
+    assert [OutgoingDelivery(tally, b"").delivery_tag for _ in range(3)] == [
+        bytes(3) + bytes([number]) for number in range(3)
+    ]
     assert OutgoingDelivery(SenderTally(None), b"", None).delivery_tag == bytes(4)
 
 
@@ -368,7 +374,7 @@ def test_the_readers_bindings_in_cycles_go_away() -> None:
 
 
 @pytest.mark.parametrize("cls", [Delivery, OurDelivery, OutgoingDelivery, Receipt])
-def test_instances_do_not_leak(cls: type) -> None:
+def test_instances_do_not_leak(cls: Any) -> None:
     def make() -> None:
         if issubclass(cls, Delivery):
             reader = FrameReader()

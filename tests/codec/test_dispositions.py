@@ -1,5 +1,7 @@
 """DispositionQueue: the fewest frames, and their very bytes (§2.7.6)."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from amqp10._codec import Delivery, DispositionQueue, FrameReader, FrameWriter, 
 from amqp10.errors import EncodeError
 from amqp10.outcomes import ACCEPTED, RELEASED, Accepted, Modified, Rejected, Released, TransactionalState
 from amqp10.performatives import Disposition, Error
+from amqp10.types import Symbol
 from tests.codec.wire import EMPTY, HEADER
 
 MASK = 2**32 - 1
@@ -70,7 +73,7 @@ def test_released_and_unsettled() -> None:
 def test_states_with_fields() -> None:
     states = [
         Rejected(),
-        Rejected(error=Error(condition="a:b", description="x" * 300)),
+        Rejected(error=Error(condition=Symbol("a:b"), description="x" * 300)),
         Modified(delivery_failed=True),
         TransactionalState(txn_id=b"\x01", outcome=Accepted()),
     ]
@@ -169,7 +172,9 @@ def test_settle_takes_a_delivery_out_of_its_index() -> None:
 
 
 def test_a_state_that_does_not_fit_a_frame() -> None:
-    queue = queue_of((1, ACCEPTED, True), (2, Rejected(error=Error(condition="a:b", description="x" * 600)), True))
+    queue = queue_of(
+        (1, ACCEPTED, True), (2, Rejected(error=Error(condition=Symbol("a:b"), description="x" * 600)), True)
+    )
     writer = FrameWriter()
     writer.write_empty()
     with pytest.raises(EncodeError, match="512"):
@@ -210,6 +215,6 @@ def test_what_the_frames_say_is_what_was_added(base: int, entries: list[tuple[in
         numbers = sorted(expected, key=lambda number: (number - base) & MASK)
         joints = sum(
             (before + 1) & MASK != after or expected[before] != expected[after]
-            for before, after in zip(numbers, numbers[1:], strict=False)
+            for before, after in itertools.pairwise(numbers)
         )
         assert len(frames) == joints + bool(numbers)

@@ -1,10 +1,13 @@
 """FrameReader: what it makes of bytes (§2.2, §2.3, §5.3.1)."""
 
+from typing import Any
+
 import pytest
 
 from amqp10._codec import Frame, FrameReader, ProtocolHeader
 from amqp10.errors import Condition, DecodeError
 from amqp10.performatives import Close, Open, SaslMechanisms, SaslOutcome, Transfer
+from amqp10.types import Symbol
 from tests.codec.wire import EMPTY, HEADER, HELLO, SASL_HEADER, frame, list8
 
 OPEN = frame("005310" + list8("a10161"))
@@ -13,7 +16,7 @@ MECHANISMS = frame("005340" + list8("a305504c41494e"), type=1)
 OUTCOME = frame("005344" + list8("5000"), type=1)
 
 
-def read(data: bytes, **options: int) -> tuple[list[object], DecodeError | None]:
+def read(data: bytes, **options: Any) -> tuple[list[object], DecodeError | None]:
     """Feed data at once to a reader that has its header already."""
     reader = FrameReader(**options)
     reader.feed(HEADER)
@@ -22,7 +25,7 @@ def read(data: bytes, **options: int) -> tuple[list[object], DecodeError | None]
     return list(items), reader.error
 
 
-def error_of(data: bytes, **options: int) -> DecodeError:
+def error_of(data: bytes, **options: Any) -> DecodeError:
     items, error = read(data, **options)
     assert not items
     assert error is not None
@@ -82,7 +85,7 @@ def test_sasl_until_the_outcome_then_a_header_again() -> None:
     items = FrameReader().feed(SASL_HEADER + MECHANISMS + OUTCOME + HEADER + OPEN)
     assert [type(item) for item in items] == [ProtocolHeader, Frame, Frame, ProtocolHeader, Frame]
     assert [item.performative for item in items if isinstance(item, Frame)] == [
-        SaslMechanisms(sasl_server_mechanisms=["PLAIN"]),
+        SaslMechanisms(sasl_server_mechanisms=[Symbol("PLAIN")]),
         SaslOutcome(code=0),
         Open(container_id="a"),
     ]

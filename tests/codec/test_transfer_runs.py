@@ -1,6 +1,6 @@
 """TransferRun: which transfers come as runs, and that a run is nothing but its transfers (§2.7.5)."""
 
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
@@ -322,7 +322,7 @@ def test_each_link_has_its_own() -> None:
 class WithNew(Delivery):
     __slots__ = ()
 
-    def __new__(cls) -> "WithNew":
+    def __new__(cls) -> Self:
         return super().__new__(cls)
 
 
@@ -386,7 +386,9 @@ def streams(draw: st.DrawFn) -> bytes:
     number = draw(st.sampled_from([0, 2**32 - 3, 1000]))
     data = b""
     for _ in range(draw(st.integers(1, 25))):
-        kind = draw(st.sampled_from(["plain"] * 6 + ["large", "skip", "other", "empty", "settled", "aborted", "repeat"]))
+        kind = draw(
+            st.sampled_from(["plain"] * 6 + ["large", "skip", "other", "empty", "settled", "aborted", "repeat"])
+        )
         handle = draw(st.sampled_from([0, 0, 0, 1, 2]))
         payload = draw(st.sampled_from([b"", HELLO, b"x" * 300]))
         tag = draw(st.binary(max_size=32))

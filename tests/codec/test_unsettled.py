@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from amqp10._codec import Delivery, FrameWriter, IncomingIndex, OutgoingDelivery, SenderTally, UnsettledIndex, new_delivery
+from amqp10._codec import (
+    Delivery,
+    FrameWriter,
+    IncomingIndex,
+    OutgoingDelivery,
+    SenderTally,
+    UnsettledIndex,
+    new_delivery,
+)
 from amqp10.errors import InvalidState
 from amqp10.outcomes import ACCEPTED, Accepted, Released
 from tests.codec.wire import HEADER, transfer
@@ -206,7 +214,7 @@ def test_an_index_whose_list_was_emptied_raises() -> None:
     gc.get_referents(index)[0].clear()
     for call in (
         lambda: index.settle(0, 1, ACCEPTED, True),
-        lambda: index.take_all(),
+        index.take_all,
         lambda: index.remove(deliveries[0]),
         lambda: index.add(outgoing(9)),
     ):
