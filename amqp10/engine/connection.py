@@ -398,6 +398,7 @@ class Connection(Endpoint):
         self._transition(Input.RECV_OPEN)
         self.remote_open = performative
         self.quirks = quirks_of(performative)
+        self._channels.rests = self.quirks.frees_channels_late
         self.max_frame_size = performative.max_frame_size
         self._channels.highest = min(self.options.channel_max, performative.channel_max)
         self.changed(self)

@@ -20,9 +20,12 @@ class Quirks:
     Attributes:
         overruns_credit: it sends more deliveries than it has credit for. RabbitMQ before 4.0 reckons a flow's credit
             from what its connection has sent, while its queue is ahead of that.
+        frees_channels_late: for an instant after it has ended a session, what comes on that channel is lost, a begin
+            among it. RabbitMQ 4.0 and 4.1: the connection learns of a session's end after the client does.
     """
 
     overruns_credit: bool = False
+    frees_channels_late: bool = False
 
 
 NO_QUIRKS = Quirks()
@@ -32,6 +35,6 @@ def quirks_of(remote_open: Open) -> Quirks:
     """Return what is known of the peer that sent this open."""
     properties = remote_open.properties or {}
     version = str(properties.get(Symbol("version"), ""))
-    if properties.get(Symbol("product")) == "RabbitMQ" and version.startswith("3."):
-        return Quirks(overruns_credit=True)
-    return NO_QUIRKS
+    if properties.get(Symbol("product")) != "RabbitMQ":
+        return NO_QUIRKS
+    return Quirks(overruns_credit=version.startswith("3."), frees_channels_late=version.startswith("4."))
