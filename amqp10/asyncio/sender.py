@@ -172,6 +172,8 @@ class Sender(Link[engine.Sender]):
         """
         deadline = Deadline(self._seconds("send", timeout), "sending")
         receipt = await self._submit(message, delivery_tag, settled, deadline)
+        if self._engine.tally.count == 1:
+            self._driver.flush()  # alone, it need not wait for others to share its write
         try:
             while not receipt.done:
                 await wait_for_delivery(receipt, deadline)
