@@ -10,6 +10,7 @@ cdef enum:
     S_BODY
     S_FOOTER
     SECTIONS
+    ANY_CHANGE = 1 << SECTIONS
 
 cdef enum:
     ABSENT
@@ -214,13 +215,15 @@ cdef class Message:
 
         Raises:
             EncodeError: a value cannot be encoded; `path` says where it is.
-            DecodeError: a section that is to be copied cannot be found, for what was decoded is malformed.
+            DecodeError: something was changed in a message whose other sections cannot be told apart. Without a
+                change the bytes that were decoded are returned, whatever they are.
         """
-        if self.is_untouched():
+        cdef int changes = self.changes()
+        if changes == 0:
             return self.raw
         cdef Buffer buf = take_buffer()
         try:
-            self.write(buf, None, None)
+            self.write(buf, changes, None, None)
             return buf.copy()
         finally:
             give_buffer(buf)
@@ -458,51 +461,52 @@ cdef class Message:
 
     # --- writing ---
 
-    cdef bint is_untouched(self) noexcept:
-        """Say whether the encoded message is what was decoded, without a doubt."""
+    cdef int changes(self) except -1:
+        """Find which sections are not what was decoded, as bits; 0 if the bytes that came still say it all."""
         cdef int index
+        cdef int found = 0
         if self.raw is None:
-            return False
+            return ANY_CHANGE
         for index in range(SECTIONS):
-            if self.states[index] == READ and not (index == S_BODY and is_immutable(self.body_value)):
-                return False
-            if self.states[index] == ASSIGNED or (self.states[index] == ABSENT and self.had_section(index)):
-                return False
-        return True
+            if self.states[index] == ASSIGNED or (self.states[index] == READ and self.is_changed(index)):
+                found |= 1 << index
+            elif self.states[index] == ABSENT and self.spans[index].end != 0:  # dropped
+                found |= ANY_CHANGE
+        return found
 
-    cdef inline bint had_section(self, int index) noexcept:
-        """Say whether a section was dropped that the decoded message has."""
-        return self.spans[index].end != 0
-
-    cdef int write(self, Buffer buf, object header, list segments) except -1:
+    cdef int write(self, Buffer buf, int changes, object header, list segments) except -1:
         """Write all sections: `header` where the message has none; see write_data for segments."""
+        cdef int depth = self.limits.max_depth
         cdef int index
         self.scan(SECTIONS)
         if self.states[S_HEADER] == ABSENT and header is not None:
-            write_section(buf, S_HEADER, header, self.limits.max_depth)
+            write_section(buf, S_HEADER, header, depth)
         for index in range(SECTIONS):
-            if self.states[index] == RAW or (self.states[index] == READ and not self.is_changed(index)):
+            if self.states[index] == ABSENT:
+                continue
+            if self.states[index] != ASSIGNED and not changes & (1 << index):
                 self.copy_section(buf, index)
-            elif self.states[index] != ABSENT:
-                if index == S_BODY:
-                    write_body(buf, self.body_kind, self.body_value, self.limits.max_depth, segments)
-                else:
-                    write_section(buf, index, self.value_of(index), self.limits.max_depth)
+            elif index == S_BODY:
+                write_body(buf, self.body_kind, self.body_value, depth, segments)
+            else:
+                write_section(buf, index, self.value_of(index), depth)
         return 0
 
     cdef int write_segments(self, Buffer buf, object header, list segments) except -1:
         """Write all sections as the parts of a list, large ones by reference."""
+        cdef int changes
         if header is not None:
             self.scan(S_HEADER)
             if self.states[S_HEADER] != ABSENT:
                 header = None
-        if self.is_untouched():
+        changes = self.changes()
+        if changes == 0:
             if header is not None:
                 write_section(buf, S_HEADER, header, self.limits.max_depth)
                 segments.append(buf.copy())
             segments.append(self.raw)
             return 0
-        self.write(buf, header, segments)
+        self.write(buf, changes, header, segments)
         if buf.length or not segments:
             segments.append(buf.copy())
         return 0

@@ -226,17 +226,20 @@ cdef bint is_immutable(object value) noexcept:
 
 
 cdef bint equal_messages(Message left, Message right) except -1:
-    """Compare by format, kind of body, and the values of all sections."""
+    """Compare by format, kind of body, and the values of all sections; what is malformed equals the same bytes."""
     cdef int index
     if left.message_format != right.message_format:
         return False
-    if left.raw is not None and left.raw == right.raw and left.is_untouched() and right.is_untouched():
+    if left.raw is not None and left.raw == right.raw and left.changes() == right.changes() == 0:
         return True
-    if left.body_type != right.body_type:
-        return False
-    for index in range(SECTIONS):
-        if left.section(index) != right.section(index):
+    try:
+        if left.body_type != right.body_type:
             return False
+        for index in range(SECTIONS):
+            if left.section(index) != right.section(index):
+                return False
+    except DecodeError:
+        return False
     return True
 
 

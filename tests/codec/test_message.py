@@ -356,6 +356,13 @@ def test_equality_is_by_all_sections() -> None:
     assert all(Message() != each for each in something_else)
 
 
+def test_equality_of_what_is_malformed_is_by_bytes() -> None:
+    broken = bytes.fromhex("005370 41 005375 a00178")
+    assert Message.decode(broken) == Message.decode(broken)
+    assert Message.decode(broken) != Message.decode(bytes.fromhex("005370 42 005375 a00178"))
+    assert Message.decode(broken) != Message(b"x")
+
+
 def test_reprs_show_no_content() -> None:
     assert repr(Message(b"secret" * 1000)) == "<Message body=data:6000 bytes>"
     assert repr(Message({"secret": 1}, header=Header())) == "<Message header body=amqp-value:dict>"

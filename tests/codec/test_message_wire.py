@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from amqp10._codec import Message
+from amqp10._codec import Delivery, Message, new_delivery
 from amqp10.errors import DecodeError, EncodeError
 from amqp10.messaging import AmqpSequence, Data, Header
 from amqp10.types import Described, Map, Symbol, UByte, ULong
@@ -284,7 +284,19 @@ def test_read_but_unchanged_is_copied() -> None:
     assert decoded.properties.message_id == "m"
     assert decoded.application_properties == {"a": 1}
     assert decoded.body == [1]
-    assert decoded.encode() == ODD
+    assert decoded.encode() is ODD
+
+
+def test_a_malformed_message_is_passed_on_as_it_is() -> None:
+    broken = section("header") + b"\x00\x53"
+    delivery = new_delivery(Delivery, None, 0, b"", 0, False, [broken])
+    assert delivery.message.header == Header(durable=True)
+    assert delivery.message.encode() is broken
+    delivery.message.header.durable = False
+    with pytest.raises(DecodeError):
+        delivery.message.encode()
+    with pytest.raises(DecodeError):
+        delivery.message.footer = None
 
 
 @pytest.mark.parametrize("read", PARTS)
