@@ -20,10 +20,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from amqp10._codec import Frame, FrameReader, FrameWriter, ProtocolHeader, TransferRun, encode_composite
+from amqp10._codec import Frame, FrameReader, FrameWriter, ProtocolHeader, TransferRun
 from amqp10.engine.counters import Counters
 from amqp10.engine.endpoint import Endpoint, Operation, Violation, local_error, remote_error
 from amqp10.engine.events import EndpointChanged, Event, SessionRequested
+from amqp10.engine.opening import AMQP, MIN_MAX_FRAME_SIZE, SASL, make_open, mismatch_text
 from amqp10.engine.pool import NumberPool
 from amqp10.engine.quirks import NO_QUIRKS, quirks_of
 from amqp10.engine.sasl.negotiation import SaslNegotiation, UnexpectedSaslFrame
@@ -35,6 +36,7 @@ from amqp10.errors import (
     Condition,
     ConnectionClosed,
     ConnectionClosedByPeer,
+    DecodeError,
     EncodeError,
     InvalidState,
     PeerViolation,
@@ -59,9 +61,6 @@ __all__ = ["Connection"]
 START, HDR_RCVD, HDR_SENT, HDR_EXCH, OPEN_PIPE, OC_PIPE, OPEN_RCVD, OPEN_SENT = list(ConnectionState)[:8]
 CLOSE_PIPE, OPENED, CLOSE_RCVD, CLOSE_SENT, DISCARDING, END = list(ConnectionState)[8:]
 
-_AMQP, _SASL = 0, 3  # protocol ids (§2.2, §5.3.1)
-_MIN_MAX_FRAME_SIZE = 512
-_FRAME_HEADER = 8  # bytes before a frame's body
 _LINGER = 1.0  # seconds that we wait for the peer's close after one of ours with an error
 
 _log = logging.getLogger("amqp10.connection")
@@ -90,6 +89,7 @@ class Connection(Endpoint):
     """
 
     __slots__ = (
+        "_answered",
         "_channels",
         "_dirty",
         "_events",
@@ -129,7 +129,7 @@ class Connection(Endpoint):
         self.state = START
         self.remote_open: Open | None = None
         self.quirks = NO_QUIRKS
-        self.max_frame_size = _MIN_MAX_FRAME_SIZE  # the peer's: what we may send
+        self.max_frame_size = MIN_MAX_FRAME_SIZE  # the peer's: what we may send
         self.finished = False
         self.urgent = False
         self.on_output: Callable[[], None] = _nothing
@@ -139,6 +139,7 @@ class Connection(Endpoint):
         limits = options.limits
         self._reader = FrameReader(max_depth=limits.max_depth, max_elements=limits.max_elements)
         self._max_output = limits.max_output
+        self._answered = 0  # bytes written in receive_data since the driver last took any
         self._sasl = sasl
         self._sasl_header_seen = False
         self._open: Open | None = None  # ours, made by open()
@@ -228,19 +229,33 @@ class Connection(Endpoint):
         if now is None:
             self._heard = True
         else:
-            self._last_heard = now
+            self._now = self._last_heard = now
         if self._trace is not None:
             self._trace.incoming(data)
+        waiting = len(self.writer)
         for item in self._reader.feed(data):
             try:
                 self._handle(item)
             except Violation as violation:
-                self._punish(violation)
+                self.punish(violation)
             if self.state is END:
                 return
-        error = self._reader.error
-        if error is not None and self.error is None:
-            self._punish(Violation(self, Condition(error.condition or Condition.DECODE_ERROR), str(error)), error)
+        if self._reader.error is not None and self.error is None:
+            self._refuse_bytes(self._reader.error)
+        self._bound_answers(len(self.writer) - waiting)
+
+    def _refuse_bytes(self, error: DecodeError) -> None:
+        self._answer_header()
+        self.punish(Violation(self, Condition(error.condition or Condition.DECODE_ERROR), str(error)), error)
+
+    def _bound_answers(self, size: int) -> None:
+        """Cut off a peer that makes us answer and never reads."""
+        self._answered += size
+        if self._answered > self._max_output * 4 and self.error is None:
+            text = "the peer does not read what we answer"
+            self._end(PeerViolation(text, condition=Condition.RESOURCE_LIMIT_EXCEEDED))
+            self._send_close(local_error(Condition.RESOURCE_LIMIT_EXCEEDED, text))
+            self._finish()
 
     def receive_eof(self, cause: BaseException | None = None) -> None:
         """Learn that the transport is gone.
@@ -282,7 +297,7 @@ class Connection(Endpoint):
         if isinstance(performative, SaslFrame):
             self._receive_sasl(performative)
         elif type(performative) is Open:
-            self._receive_open(performative)
+            self._receive_open(frame.channel, performative)
         elif type(performative) is Close:
             self._receive_close(performative)
         elif self.state is not OPENED:
@@ -304,6 +319,7 @@ class Connection(Endpoint):
             return
         if self.state is not OPENED:
             raise Violation(self, Condition.ILLEGAL_STATE, f"a frame before open, in state {self.state.name}")
+        self._check_channel(channel)
         raise Violation(self, Condition.NOT_ALLOWED, f"a frame on channel {channel}, where no session is")
 
     # --- headers and SASL ---------------------------------------------------------------------------------------------
@@ -312,40 +328,45 @@ class Connection(Endpoint):
         if self._open_wanted:
             raise InvalidState("the connection was opened before")
         self.check()
-        self._open = self._make_open()
+        self._open = make_open(self.options)
         self._open_wanted = True
-        if self._sasl is not None:
-            self.writer.write_header(_SASL)
-            self.notify()
-        else:
+        if self._sasl is None:
             self._send_header_and_open()
+            return
+        self.writer.write_header(SASL)
+        self.notify()
+        if self._sasl_header_seen:
+            self._send_sasl(self._sasl.start())
 
     def _receive_header(self, header: ProtocolHeader) -> None:
         in_sasl = self._sasl is not None and not self._sasl.done
-        expected = _SASL if in_sasl else _AMQP
+        expected = SASL if in_sasl else AMQP
         version = (header.major, header.minor, header.revision)
         if header.protocol_id != expected or version != (1, 0, 0) or (in_sasl and self._sasl_header_seen):
             self._mismatch(header)
         elif in_sasl:
             self._sasl_header_seen = True
-            self._send_sasl(self._sasl.start())  # type: ignore[union-attr]
+            if self._open_wanted:
+                self._send_sasl(self._sasl.start())  # type: ignore[union-attr]
         else:
             self._transition(Input.RECV_HEADER)
 
     def _mismatch(self, header: ProtocolHeader) -> None:
         """§2.2: an end that cannot speak the peer's version says which it can, and closes the socket."""
-        if self.state is START and self._sasl is None and not self._open_wanted:
-            self.writer.write_header(_AMQP)
-        kinds = {_AMQP: "AMQP", _SASL: "SASL", 2: "TLS"}
-        what = kinds.get(header.protocol_id, f"protocol {header.protocol_id}")
-        wanted = "SASL 1.0.0" if self._sasl is not None and not self._sasl.done else "AMQP 1.0.0"
-        text = f"the peer speaks {what} {header.major}.{header.minor}.{header.revision}; we need {wanted}"
+        self._answer_header()
+        wanted = SASL if self._sasl is not None and not self._sasl.done else AMQP
+        text = mismatch_text(header, wanted)
         self._end(PeerViolation(text, condition=Condition.NOT_IMPLEMENTED))
         self._finish()
 
+    def _answer_header(self) -> None:
+        """Say what we speak, if we have not said anything."""
+        if self.state is START and not self._open_wanted:
+            self.writer.write_header(AMQP if self._sasl is None else SASL)
+
     def _receive_sasl(self, frame: SaslFrame) -> None:
         sasl = self._sasl
-        if sasl is None or not self._sasl_header_seen:
+        if sasl is None or self.state is not START or not (self._sasl_header_seen and self._open_wanted):
             raise Violation(self, Condition.ILLEGAL_STATE, "a SASL frame where none may come")
         try:
             answers = sasl.receive(frame)
@@ -366,34 +387,20 @@ class Connection(Endpoint):
 
     # --- open and close -----------------------------------------------------------------------------------------------
 
-    def _make_open(self) -> Open:
-        """Make our open, and find now what could not be encoded when its turn comes."""
-        options = self.options
-        idle = options.idle_timeout
-        performative = Open(
-            container_id=options.container_id,
-            hostname=options.hostname,
-            max_frame_size=options.max_frame_size,
-            channel_max=options.channel_max,
-            idle_time_out=None if idle is None else max(1, int(idle * 500)),  # half of what we enforce (§2.4.5)
-            offered_capabilities=options.offered_capabilities,
-            desired_capabilities=options.desired_capabilities,
-            properties=None if options.properties is None else dict(options.properties),  # type: ignore[arg-type]
-        )
-        size = len(encode_composite(performative)) + _FRAME_HEADER
-        if size > _MIN_MAX_FRAME_SIZE:
-            raise EncodeError(f"the open frame has {size} bytes; before negotiation 512 are allowed (§2.4.1)")
-        return performative
-
     def _send_header_and_open(self) -> None:
         assert self._open is not None
-        self.writer.write_header(_AMQP)
+        self.writer.write_header(AMQP)
         self._transition(Input.SEND_HEADER)
         self._write(self._open, Input.SEND_OPEN)
         self._reader.max_frame_size = self.options.max_frame_size
 
-    def _receive_open(self, performative: Open) -> None:
-        if performative.max_frame_size < _MIN_MAX_FRAME_SIZE:
+    def _receive_open(self, channel: int, performative: Open) -> None:
+        if self.state is DISCARDING:
+            return
+        if channel:
+            # §2.4.1: open is for channel 0 alone, and no other is there before it.
+            raise Violation(self, Condition.FRAMING_ERROR, f"open on channel {channel}")
+        if performative.max_frame_size < MIN_MAX_FRAME_SIZE:
             raise Violation(self, Condition.INVALID_FIELD, f"max-frame-size {performative.max_frame_size} in open")
         self._transition(Input.RECV_OPEN)
         self.remote_open = performative
@@ -416,24 +423,25 @@ class Connection(Endpoint):
         kind = Input.SEND_CLOSE if error is None else Input.SEND_CLOSE_ERROR
         if (self.state, kind) in CONNECTION_TRANSITIONS:
             self._flush_sessions()
-            self._partials.clear()
             self._write(Close(error=error), kind)
+            self._partials.clear()
             self._linger_until = None if error is None else self._now + _LINGER
         if self.state in (START, HDR_SENT, HDR_RCVD, HDR_EXCH, OPEN_RCVD, END):
             self._finish()
 
-    def _punish(self, violation: Violation, cause: BaseException | None = None) -> None:
+    def punish(self, violation: Violation, cause: BaseException | None = None) -> None:
         """Answer a broken rule at the level where it was broken."""
         error = violation.as_error()
         error.__cause__ = cause or violation.__cause__
-        if violation.endpoint is not self:
-            _log.warning("%r: %s", violation.endpoint, violation.text)
-            violation.endpoint.fail(error, local_error(violation.condition, violation.text))  # type: ignore[attr-defined]
-            return
-        _log.warning("%r: %s", self, violation.text)
-        self.fail(error, local_error(violation.condition, violation.text))
+        reason = local_error(violation.condition, violation.text)
+        _log.warning("%r: %s", violation.endpoint, violation.text)
+        try:
+            violation.endpoint.fail(error, reason)
+        except EncodeError:
+            # What the peer had us quote, such as a link's name, does not fit into the frames that it takes.
+            self.fail(error, reason)
 
-    def fail(self, error: AMQPError, reason: Error | None) -> None:
+    def fail(self, error: AMQPError, reason: Error) -> None:
         """End the connection for a reason of ours, which a close frame tells the peer where one can be sent."""
         if self.state in (OPEN_RCVD, OPENED, OPEN_SENT, OPEN_PIPE):
             self._send_close(reason)
@@ -461,10 +469,13 @@ class Connection(Endpoint):
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
-    def _receive_begin(self, channel: int, begin: Begin) -> None:
+    def _check_channel(self, channel: int) -> None:
         if channel > self.options.channel_max:
             # §2.7.1, channel-max: "MUST close the Connection with the framing-error error-code"
             raise Violation(self, Condition.FRAMING_ERROR, f"channel {channel} is beyond channel-max")
+
+    def _receive_begin(self, channel: int, begin: Begin) -> None:
+        self._check_channel(channel)
         if channel in self._sessions_by_remote_channel:
             raise Violation(self, Condition.NOT_ALLOWED, f"begin on channel {channel}, which is in use")
         if begin.remote_channel is None:
@@ -512,12 +523,6 @@ class Connection(Endpoint):
             EncodeError: it cannot be encoded, or exceeds the peer's max-frame-size; nothing is queued.
         """
         self.writer.write_frame(channel, performative, payload, max_frame_size=self.max_frame_size)
-        if len(self.writer) > self._max_output * 4 and self.error is None:
-            # Sends stop far earlier: only a peer that makes us answer and never reads comes here.
-            text = "the peer does not read what we answer"
-            self._end(PeerViolation(text, condition=Condition.RESOURCE_LIMIT_EXCEEDED))
-            self._send_close(local_error(Condition.RESOURCE_LIMIT_EXCEEDED, text))
-            self._finish()
         self.notify()
 
     def _write(self, performative: Performative, kind: Input) -> None:
@@ -577,6 +582,9 @@ class Connection(Endpoint):
         """
         self.output_pending = False
         self.urgent = False
+        self._answered = 0
+        if now is not None:
+            self._now = now
         self._flush_sessions()
         if self._partials:
             self._cut_partials()
@@ -584,7 +592,7 @@ class Connection(Endpoint):
         if data:
             if self._trace is not None:
                 self._trace.outgoing(data)
-            self._last_sent = self._now if now is None else now
+            self._last_sent = self._now
         if self._starved:
             self._starved = False
             for session in list(self._sessions.values()):

@@ -31,6 +31,14 @@ class Endpoint:
         if self.error is not None:
             raise self.error.again()
 
+    def fail(self, error: AMQPError, reason: Error) -> None:
+        """End the endpoint for a reason of ours, which the frame that ends it tells the peer.
+
+        Raises:
+            EncodeError: the answer does not fit into the peer's frames.
+        """
+        raise NotImplementedError
+
 
 T = TypeVar("T")
 Operation = Generator[Endpoint, None, T]

@@ -8,11 +8,11 @@ __all__ = ["Anonymous", "AnonymousServer"]
 
 
 class _AnonymousExchange(Exchange):
-    def __init__(self, trace: str) -> None:
-        self._trace = trace
+    def __init__(self, response: bytes) -> None:
+        self._response = response
 
     def initial_response(self) -> bytes:
-        return self._trace.encode()
+        return self._response
 
 
 class Anonymous(ClientMechanism):
@@ -25,11 +25,11 @@ class Anonymous(ClientMechanism):
     name = "ANONYMOUS"
 
     def __init__(self, trace: str = "anonymous") -> None:
-        self._trace = trace
+        self._response = trace.encode()
 
     def start(self) -> Exchange:
         """Begin an exchange."""
-        return _AnonymousExchange(self._trace)
+        return _AnonymousExchange(self._response)
 
 
 class AnonymousServer(ServerMechanism):

@@ -10,12 +10,12 @@ __all__ = ["External", "ExternalServer"]
 
 
 class _ExternalExchange(Exchange):
-    def __init__(self, authorization_id: str) -> None:
-        self._authorization_id = authorization_id
+    def __init__(self, response: bytes) -> None:
+        self._response = response
 
     def initial_response(self) -> bytes:
         # Empty, not absent: servers that get no initial response would have to ask for it.
-        return self._authorization_id.encode()
+        return self._response
 
 
 class External(ClientMechanism):
@@ -28,11 +28,11 @@ class External(ClientMechanism):
     name = "EXTERNAL"
 
     def __init__(self, authorization_id: str = "") -> None:
-        self._authorization_id = authorization_id
+        self._response = authorization_id.encode()
 
     def start(self) -> Exchange:
         """Begin an exchange."""
-        return _ExternalExchange(self._authorization_id)
+        return _ExternalExchange(self._response)
 
 
 class ExternalServer(ServerMechanism):

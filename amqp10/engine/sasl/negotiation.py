@@ -71,6 +71,9 @@ class SaslClient(SaslNegotiation):
     Args:
         mechanisms: in order of preference; the first that the server offers is used.
         hostname: the virtual host to authenticate for.
+
+    Raises:
+        ValueError: there is no mechanism, or the host name is no text that can be sent.
     """
 
     __slots__ = ("_exchange", "_hostname", "_mechanisms")
@@ -79,6 +82,8 @@ class SaslClient(SaslNegotiation):
         super().__init__()
         if not mechanisms:
             raise ValueError("sasl needs at least one mechanism; None leaves the SASL layer out")
+        if hostname is not None:
+            hostname.encode()  # what cannot be sent is found here, not when the server has answered
         self._mechanisms = tuple(mechanisms)
         self._hostname = hostname
         self._exchange: Exchange | None = None
