@@ -106,8 +106,7 @@ class Driver(asyncio.BufferedProtocol):
         self.loop = loop
         self.transport: asyncio.Transport | None = None
         self.closed: asyncio.Future[None] = loop.create_future()  # the transport is gone
-        self._buffer = bytearray(_BUFFER)
-        self._view = memoryview(self._buffer)
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._paused = False  # the transport does not want more to write
         self._flush_scheduled = False
         self._pumping = False
@@ -123,8 +122,11 @@ class Driver(asyncio.BufferedProtocol):
         """Keep the transport."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's do not derive from asyncio's
 
-    def get_buffer(self, sizehint: int) -> bytearray:
-        """Lend the buffer to read into."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Lend the buffer to read into.
+
+        As a view: over TLS asyncio reads into slices of what it gets here, and a slice of a bytearray would be a copy.
+        """
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -132,7 +134,7 @@ class Driver(asyncio.BufferedProtocol):
         counters = self.engine.counters
         counters.reads += 1
         counters.bytes_in += nbytes
-        self.engine.receive_data(self._view[:nbytes], monotonic())
+        self.engine.receive_data(self._buffer[:nbytes], monotonic())
         self.pump()
 
     def eof_received(self) -> bool:
