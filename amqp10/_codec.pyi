@@ -1,7 +1,7 @@
 """The typed face of the compiled codec: values, composites, frames, deliveries and messages."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Self, final
+from typing import Any, ClassVar, Final, Self, TypeVar, final
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -39,35 +39,53 @@ def decode_composite(buffer: Buffer, *, max_depth: int = ..., max_elements: int 
 
 @final
 class ProtocolHeader:
-    protocol_id: int
-    major: int
-    minor: int
-    revision: int
+    @property
+    def protocol_id(self) -> int: ...
+    @property
+    def major(self) -> int: ...
+    @property
+    def minor(self) -> int: ...
+    @property
+    def revision(self) -> int: ...
 
 @final
 class Frame:
-    type: int
-    channel: int
-    performative: Any
-    payload: bytes
+    @property
+    def type(self) -> int: ...
+    @property
+    def channel(self) -> int: ...
+    @property
+    def performative(self) -> Any: ...
+    @property
+    def payload(self) -> bytes: ...
 
 @final
 class TransferRun:
-    channel: int
-    handle: int
-    first: int
-    count: int
-    settled: bool
-    size: int
-    largest: int
-    deliveries: list[Delivery]
+    @property
+    def channel(self) -> int: ...
+    @property
+    def handle(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def settled(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def largest(self) -> int: ...
+    @property
+    def deliveries(self) -> list[Delivery]: ...
 
 @disjoint_base
 class FrameReader:
     max_frame_size: int
     runs: bool
-    error: DecodeError | None
-    frames: int
+    @property
+    def error(self) -> DecodeError | None: ...
+    @property
+    def frames(self) -> int: ...
     def __init__(
         self, max_frame_size: int = 512, *, max_depth: int = ..., max_elements: int = ..., runs: bool = True
     ) -> None: ...
@@ -80,8 +98,10 @@ class FrameReader:
 
 @disjoint_base
 class FrameWriter:
-    frames: int
-    transfers: int
+    @property
+    def frames(self) -> int: ...
+    @property
+    def transfers(self) -> int: ...
     def __len__(self) -> int: ...
     def write_header(self, protocol_id: int) -> None: ...
     def write_empty(self) -> None: ...
@@ -109,17 +129,22 @@ class FrameWriter:
 @disjoint_base
 class Delivery:
     receiver: Any
-    delivery_id: int
-    delivery_tag: bytes
-    message_format: int
-    payload: bytes
+    @property
+    def delivery_id(self) -> int: ...
+    @property
+    def delivery_tag(self) -> bytes: ...
+    @property
+    def message_format(self) -> int: ...
+    @property
+    def payload(self) -> bytes: ...
     settled: bool
     state: Any
     remote_state: Any
     remote_settled: bool
     waiter: Any
     taken: bool
-    presettled: bool
+    @property
+    def presettled(self) -> bool: ...
     @property
     def message(self) -> Message: ...
     @property
@@ -140,15 +165,17 @@ class Delivery:
     ) -> None: ...
     def settle(self, state: object = None) -> None: ...
 
+_D = TypeVar("_D", bound=Delivery)
+
 def new_delivery(
-    delivery_class: type[Delivery],
+    delivery_class: type[_D],
     receiver: object,
     delivery_id: int,
     delivery_tag: bytes,
     message_format: int,
     settled: bool,
     payload: Sequence[Buffer],
-) -> Delivery: ...
+) -> _D: ...
 
 @disjoint_base
 class SenderTally:
@@ -159,12 +186,17 @@ class SenderTally:
 
 @disjoint_base
 class OutgoingDelivery:
-    tally: SenderTally
+    @property
+    def tally(self) -> SenderTally: ...
     delivery_id: int
-    delivery_tag: bytes
-    message_format: int
-    presettled: bool
-    size: int
+    @property
+    def delivery_tag(self) -> bytes: ...
+    @property
+    def message_format(self) -> int: ...
+    @property
+    def presettled(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
     settled: bool
     state: Any
     error: BaseException | None
@@ -216,7 +248,8 @@ class IncomingIndex:
 
 @final
 class DispositionQueue:
-    role: bool
+    @property
+    def role(self) -> bool: ...
     def __init__(self, role: bool) -> None: ...
     def __len__(self) -> int: ...
     def add(self, delivery_id: int, state: object, settled: bool) -> None: ...
@@ -227,23 +260,27 @@ class DispositionQueue:
 
 @disjoint_base
 class Data:
-    parts: tuple[bytes, ...]
+    @property
+    def parts(self) -> tuple[bytes, ...]: ...
     def __init__(self, *parts: Buffer) -> None: ...
 
 @disjoint_base
 class AmqpSequence:
-    lists: tuple[list[Any], ...]
+    @property
+    def lists(self) -> tuple[list[Any], ...]: ...
     def __init__(self, *lists: Iterable[Any]) -> None: ...
 
 @disjoint_base
 class AmqpValue:
-    value: Any
+    @property
+    def value(self) -> Any: ...
     def __init__(self, value: Any) -> None: ...
 
 @disjoint_base
 class Message:
     body: Any
-    body_type: str | None
+    @property
+    def body_type(self) -> str | None: ...
     header: Any
     delivery_annotations: Any
     message_annotations: Any

@@ -334,7 +334,7 @@ def test_message_format_is_a_uint() -> None:
 
 def test_body_type_follows_the_body() -> None:
     with pytest.raises(AttributeError):
-        Message().body_type = "data"
+        Message().body_type = "data"  # type: ignore[misc]
 
 
 # --- equality, repr ---------------------------------------------------------------------------------------------------
