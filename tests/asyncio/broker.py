@@ -15,7 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from amqp10._codec import Delivery, Message, OutgoingDelivery
 from amqp10.engine import Connection, Link, Operation, Receiver, Sender
@@ -224,7 +224,7 @@ class Broker:
                     self._give(link, messages.popleft())
 
     def _give(self, link: Sender, payload: bytes) -> None:
-        delivery = GivenOut(link.tally, Message.decode(payload), link.next_tag(), link.presettles)
+        delivery = GivenOut(link.tally, Message.decode(payload), None, link.presettles(False))
         delivery.payload = payload
         if self.behavior.watch:
             delivery.waiter = True
@@ -294,8 +294,7 @@ class Acceptor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start with the header."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's do not derive from asyncio's
         self.engine.on_output = self._schedule_flush
         next(self._opening)
         self._flush()
