@@ -330,6 +330,7 @@ class Connection(Endpoint):
         self.check()
         self._open = make_open(self.options)
         self._open_wanted = True
+        self.changed(self)  # from now on the peer's silence counts
         if self._sasl is None:
             self._send_header_and_open()
             return
@@ -635,7 +636,7 @@ class Connection(Endpoint):
 
     def _check_peer(self, now: float) -> float | None:
         idle = self.options.idle_timeout
-        if idle is None or self.state is START:
+        if idle is None or not self._open_wanted:
             return None
         deadline = self._last_heard + idle
         if now < deadline:

@@ -222,7 +222,8 @@ class Receiver(Link):
         self.deliveries.appendleft(delivery)
 
     def release_untaken(self) -> int:
-        """Release what came and was not taken; return how many."""
+        """Release what came and was not taken, give no credit for it, and return how many there were."""
+        self.credit.stop()
         count = len(self.deliveries)
         while self.deliveries:
             delivery = self.deliveries.popleft()

@@ -304,6 +304,11 @@ class Sender(Link):
             self.unread_dropped += max(0, len(self.unread) - _MAX_UNREAD)
             del self.unread[:-_MAX_UNREAD]
 
+    def remember(self, delivery: OutgoingDelivery) -> None:
+        """Keep an outcome for `take_unread`: whoever waited for it has gone without reading it."""
+        if delivery not in self.unread:
+            self._remember([delivery])
+
     def take_unread(self) -> list[OutgoingDelivery]:
         """Take the deliveries that were not accepted, or got no outcome, and which nobody has looked at."""
         unread = [delivery for delivery in self.unread if not delivery.read]
