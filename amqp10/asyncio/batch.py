@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from amqp10.asyncio.driver import Deadline, wait_for_delivery
+from amqp10.asyncio.driver import Deadline
 from amqp10.errors import DeliverySendState, OperationTimeout, WouldBlock
 from amqp10.summary import SendSummary
 
@@ -34,19 +35,28 @@ class Batch:
         sender = self._sender
         self._current = 1
         receipt = sender._make(message, None, False)
+        receipt.read = True  # here is where it is looked at
         try:
             if sender._waiting or sender._driver.is_pace_due:
-                await sender._place(receipt, Deadline(self._timeout, "waiting for credit"))
+                await self._wait_turn(receipt)
             else:
-                sender._engine.send(receipt)
-                sender._driver.flush_if_large()
+                sender._send(receipt)
         except WouldBlock:
-            await sender._place(receipt, Deadline(self._timeout, "waiting for credit"))
+            await self._wait_turn(receipt)
         self._current = 0
         self._pending.append(receipt)
         self._reap()
         if len(self._pending) > 4 * sender._engine.options.max_unsettled:
             await self._wait_first()  # one without an outcome must not make us keep all that came after it
+
+    async def _wait_turn(self, receipt: Receipt) -> None:
+        try:
+            await self._sender._wait_turn(receipt, Deadline(self._timeout, "waiting for credit", "delivery"))
+        except CancelledError as error:
+            if getattr(error, "delivery_state", None) is DeliverySendState.IN_DOUBT:
+                self._current = 0
+                self._pending.append(receipt)
+            raise
 
     async def finish(self) -> None:
         """Wait for the outcomes that are missing."""
@@ -57,10 +67,8 @@ class Batch:
 
     async def _wait_first(self) -> None:
         receipt = self._pending[0]
-        deadline = Deadline(self._timeout, "waiting for an outcome")
         try:
-            while not receipt.done:
-                await wait_for_delivery(receipt, deadline)
+            await self._sender._wait_done(receipt, Deadline(self._timeout, "waiting for an outcome", "delivery"))
         except OperationTimeout as error:
             error.delivery_state = DeliverySendState.IN_DOUBT
             raise
@@ -71,21 +79,21 @@ class Batch:
         """Count the oldest that have their outcome."""
         pending = self._pending
         while pending and pending[0].settled:
-            receipt = pending.popleft()
-            receipt.read = True
-            self.summary.count(receipt)
-            if self._on_outcome is not None:
-                self._on_outcome(receipt)
+            self._count(pending.popleft())
+
+    def _count(self, receipt: Receipt) -> None:
+        self.summary.count(receipt)
+        if self._on_outcome is not None:
+            self._on_outcome(receipt)
 
     def break_off(self) -> SendSummary:
-        """Count everything as it stands."""
-        self._reap()
+        """Count everything as it stands; an outcome that comes later is the sender's to tell."""
         for receipt in self._pending:
-            receipt.read = True
             if receipt.settled:
                 self.summary.count(receipt)
             else:
                 self.summary.in_doubt += 1
+                receipt.read = receipt.error is not None
         self._pending.clear()
         self.summary.not_sent += self._current
         return self.summary

@@ -14,7 +14,7 @@ from amqp10 import engine
 from amqp10.asyncio.driver import Deadline, Driver
 from amqp10.asyncio.opening import Enterable, Opening
 from amqp10.asyncio.receiver import Receiver
-from amqp10.asyncio.sender import Receipt, Sender
+from amqp10.asyncio.sender import Receipt, Sender, raise_unread
 from amqp10.asyncio.session import Session
 from amqp10.engine.counters import Counters
 from amqp10.engine.sasl import Anonymous, ClientMechanism, Plain, SaslClient
@@ -112,7 +112,7 @@ def connect(
         )
         mechanisms = _mechanisms(address) if sasl is DEFAULT else sasl
         seconds = timeouts.open if timeout is DEFAULT else timeout
-        deadline = Deadline(seconds, f"connecting to {address.host} port {address.port}")
+        deadline = Deadline(seconds, f"connecting to {address.host} port {address.port}", "connection")
         context = (ssl or client_context()) if address.encrypted else ssl
         driver = await _reach(address, options, mechanisms, context, server_hostname, sock, deadline)
         return await _open(driver, mechanisms, context is not None, timeouts, deadline)
@@ -147,11 +147,11 @@ async def _reach(
         sock.setblocking(False)
         where = {"sock": sock}
     try:
-        async with asyncio.timeout(deadline.left()):
+        async with asyncio.timeout(deadline.left()) as limit:
             _, driver = await loop.create_connection(lambda: Driver(connection, loop), **where, **tls)
-    except TimeoutError:
-        raise deadline.error() from None
     except OSError as error:
+        if limit.expired():
+            raise deadline.error() from None
         raise TransportError(f"cannot connect to {address.host} port {address.port}: {error}") from error
     transport = driver.transport
     assert transport is not None
@@ -176,9 +176,8 @@ async def _open(
         await driver.run(driver.engine.open(), deadline)
     except BaseException:
         driver.flush()
-        driver.close_transport()
+        driver.abort()
         raise
-    driver.arm()
     return connection
 
 
@@ -286,7 +285,7 @@ class Connection(Enterable):
         )
         return Opening(
             "open_session()",
-            lambda: self._begin(options, Deadline(self._seconds("open", timeout), "beginning a session")),
+            lambda: self._begin(options, Deadline(self._seconds("open", timeout), "beginning a session", "session")),
         )
 
     async def _begin(self, options: SessionOptions, deadline: Deadline) -> Session:
@@ -330,7 +329,7 @@ class Connection(Enterable):
         )
 
         async def open_() -> Sender:
-            deadline = Deadline(self._seconds("attach", timeout), "opening a sender")
+            deadline = Deadline(self._seconds("attach", timeout), "opening a sender", "link")
             session = await self._begin(SessionOptions(private=True), deadline)
             return await session._attach_sender(options, True, on_outcome, on_link_state, deadline)
 
@@ -371,7 +370,7 @@ class Connection(Enterable):
         )
 
         async def open_() -> Receiver:
-            deadline = Deadline(self._seconds("attach", timeout), "opening a receiver")
+            deadline = Deadline(self._seconds("attach", timeout), "opening a receiver", "link")
             session = await self._begin(SessionOptions(private=True), deadline)
             return await session._attach_receiver(options, True, on_link_state, deadline)
 
@@ -388,39 +387,43 @@ class Connection(Enterable):
 
         Raises:
             DeliveryError: an outcome is not accepted, and nobody had read it. The connection is closed then.
+            EncodeError: the error cannot be encoded; the connection goes on.
             OperationTimeout: outcomes, or the peer's close, did not come in time. The connection is closed then.
 
         Harmless on a connection that is over. Cancelled, it is closed without waiting.
         """
-        deadline = Deadline(self._seconds("close", timeout), "closing the connection")
         senders = [link for link in self._links if isinstance(link, Sender)]
-        try:
-            if not self.closed:
-                for sender in senders:
-                    with suppress(AMQPError):
-                        await self._driver.run(sender._engine.flush(), deadline)
-                for link in self._links:
-                    if isinstance(link, Receiver) and not link.closed:
-                        link._engine.release_untaken()
-        finally:
-            await self._shut(deadline, error)
-        for sender in senders:
-            sender._raise_unread()
+        await self._shut(senders, error, self._close_deadline(timeout))
+        raise_unread(senders)
 
-    async def _shut(self, deadline: Deadline, error: Error | None = None) -> None:
-        """Exchange close frames and wait until the transport is gone, by force if need be."""
+    async def _shut(self, senders: list[Sender], error: Error | None, deadline: Deadline) -> None:
+        """Close once these senders have their outcomes, and wait until the transport is gone; by force if need be."""
         driver = self._driver
+        driver.check_reason(error)
         try:
+            for sender in senders:
+                await sender._finish_work(deadline)
+            self._release_untaken()
             await driver.run(self._engine.close(error), deadline)
             driver.flush()
             driver.close_transport()
-            await deadline.wait(_shielded(driver.closed))
-        finally:
-            if not driver.closed.done():
-                self._engine.start_close(error)
-                driver.flush()
-                driver.abort()
-                driver.pump()
+            await deadline.wait(asyncio.shield(driver.closed))
+        except BaseException:
+            self._drop(error)
+            raise
+
+    def _drop(self, error: Error | None) -> None:
+        """Close without waiting."""
+        self._release_untaken()
+        self._engine.start_close(error)
+        self._driver.flush()
+        self._driver.abort()
+        self._driver.pump()
+
+    def _release_untaken(self) -> None:
+        for link in list(self._links):
+            if isinstance(link, Receiver):
+                link._release_untaken()
 
     async def wait_closed(self, *, timeout: Timeout = None) -> None:
         """Wait until the connection is over, from whichever end.
@@ -433,15 +436,18 @@ class Connection(Enterable):
 
         `error` then says why. Cancelling it leaves the connection as it is.
         """
-        deadline = Deadline(self._seconds("close", timeout), "waiting for the connection's end")
-        await deadline.wait(_shielded(self._driver.closed))
+        deadline = Deadline(self._seconds("close", timeout), "waiting for the connection's end", "connection")
+        await deadline.wait(asyncio.shield(self._driver.closed))
 
     async def _leave(self, failed: bool) -> None:
         if not failed:
             await self.close()
             return
         with suppress(AMQPError):
-            await self._shut(Deadline(self._seconds("close", DEFAULT), "closing the connection"))
+            await self._shut([], None, self._close_deadline())
+
+    def _close_deadline(self, timeout: Timeout = DEFAULT) -> Deadline:
+        return Deadline(self._seconds("close", timeout), "closing the connection", "connection")
 
     def _seconds(self, kind: str, timeout: Timeout) -> float | None:
         if timeout is DEFAULT:
@@ -455,15 +461,3 @@ class Connection(Enterable):
     def __repr__(self) -> str:
         """Name the containers and the state."""
         return repr(self._engine).replace("<", "<asyncio ", 1)
-
-
-def _shielded(future: asyncio.Future[None]) -> asyncio.Future[None]:
-    """Return a future that follows another, and whose cancellation or time-out leaves that one alone."""
-    follower: asyncio.Future[None] = future.get_loop().create_future()
-
-    def follow(_: asyncio.Future[None]) -> None:
-        if not follower.done():
-            follower.set_result(None)
-
-    future.add_done_callback(follow)
-    return follower

@@ -8,19 +8,19 @@ The engine decides; this module waits. Whoever waits has a Future, kept where th
 Output is written once per turn of the loop, by one `call_soon`, earlier where 64 KiB are together or the engine calls
 it urgent. While the transport is paused nothing is taken from the engine, which then holds sends back by itself.
 
-Nothing here happens per message. What has something to do does not suspend; but `pace` gives the loop its turn at least
+Nothing here happens per message. What has something to do does not suspend; but the loop is given its turn at least
 every 256 messages or 10 ms, so that timers and other tasks are served however fast messages come.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from amqp10 import engine
+from amqp10._codec import encode_composite
 from amqp10.engine.events import (
     DeliveriesArrived,
     DeliveriesSettled,
@@ -32,7 +32,7 @@ from amqp10.engine.events import (
     SenderReady,
     SessionRequested,
 )
-from amqp10.errors import Condition, OperationTimeout
+from amqp10.errors import Condition, EncodeError, OperationTimeout
 from amqp10.performatives import Error
 from amqp10.types import Symbol
 
@@ -47,8 +47,7 @@ _BUFFER = 262_144  # bytes read at once, at most
 _WRITE_AT = 65_536  # bytes of output that do not wait for the end of the turn
 _MAX_COUNT = 256  # messages without a turn of the loop
 _MAX_TIME = 0.010  # seconds without one
-
-_log = logging.getLogger("amqp10.connection")
+_END_FRAME = 32  # bytes of a close, end or detach beside its error, at most
 
 
 class Deadline:
@@ -57,12 +56,14 @@ class Deadline:
     Args:
         timeout: seconds from now; None for no limit.
         what: the call, for the error's message.
+        level: of the error: connection, session, link or delivery.
     """
 
-    __slots__ = ("_at", "_timeout", "_what")
+    __slots__ = ("_at", "_level", "_timeout", "_what")
 
-    def __init__(self, timeout: float | None, what: str) -> None:
+    def __init__(self, timeout: float | None, what: str, level: str) -> None:
         self._timeout = timeout
+        self._level = level
         self._at = None if timeout is None else monotonic() + timeout
         self._what = what
 
@@ -86,7 +87,7 @@ class Deadline:
 
     def error(self) -> OperationTimeout:
         """Make the error for a budget that is used up."""
-        return OperationTimeout(f"{self._what} took longer than {self._timeout:g} s")
+        return OperationTimeout(f"{self._what} took longer than {self._timeout:g} s", level=self._level)
 
     def left(self) -> float | None:
         """Return the seconds that are left, or None for no limit."""
@@ -236,27 +237,38 @@ class Driver(asyncio.BufferedProtocol):
         if self.engine.finished:
             self.flush()
 
-    async def pace(self) -> None:
-        """Count a message that needed no waiting, and give the loop its turn if it is time."""
-        self._count += 1
-        if self._count >= _MAX_COUNT or monotonic() - self._since > _MAX_TIME:
-            self.engine.counters.yields += 1
-            await asyncio.sleep(0)
-            self._count = 0
-            self._since = monotonic()
-
     @property
     def is_pace_due(self) -> bool:
         """Whether the loop should have its turn; counts one message."""
         self._count += 1
         return self._count >= _MAX_COUNT or monotonic() - self._since > _MAX_TIME
 
+    def call_after_turn(self, callback: Callable[[], None]) -> None:
+        """Have something called once the loop has had its turn: the caller is about to wait for it."""
+        self._note_turn()
+        self.loop.call_soon(callback)
+
     async def give_turn(self) -> None:
         """Give the loop its turn."""
-        self.engine.counters.yields += 1
+        self._note_turn()
         await asyncio.sleep(0)
+
+    def _note_turn(self) -> None:
+        self.engine.counters.yields += 1
         self._count = 0
         self._since = monotonic()
+
+    def check_reason(self, reason: Error | None) -> None:
+        """Find out, before anything else is done, whether a frame can carry the reason for an end.
+
+        Raises:
+            EncodeError: it cannot be encoded, or is too long.
+        """
+        if reason is None:
+            return
+        size = len(encode_composite(reason)) + _END_FRAME
+        if size > self.engine.max_frame_size:
+            raise EncodeError(f"the error makes a frame of {size} bytes; the peer takes {self.engine.max_frame_size}")
 
     # --- operations ---------------------------------------------------------------------------------------------------
 
@@ -270,10 +282,10 @@ class Driver(asyncio.BufferedProtocol):
         try:
             endpoint = next(operation)
             while True:
-                self.pump()
                 future: asyncio.Future[None] = self.loop.create_future()
                 endpoint.watchers.append(future)
                 try:
+                    self.pump()
                     await deadline.wait(future)
                 finally:
                     endpoint.watchers.remove(future)
@@ -325,10 +337,12 @@ class Driver(asyncio.BufferedProtocol):
         event.sender.owner._outcomes_arrived(event.watched)
 
     def _session_requested(self, event: SessionRequested) -> None:
-        event.session.refuse(_NOT_ALLOWED)
+        if event.session.error is None:  # the peer may have ended it, or everything, in the same breath
+            event.session.refuse(_NOT_ALLOWED)
 
     def _link_requested(self, event: LinkRequested) -> None:
-        event.link.refuse(_NOT_ALLOWED)
+        if event.link.error is None:
+            event.link.refuse(_NOT_ALLOWED)
 
     def _link_state_received(self, event: LinkStateReceived) -> None:
         if event.link.owner is not None:

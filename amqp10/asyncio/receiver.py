@@ -50,14 +50,15 @@ class Delivery(_codec.Delivery):
         Cancelling it leaves the delivery as it is.
         """
         receiver: Receiver = self.receiver.owner
-        deadline = Deadline(receiver._seconds("settle", timeout), "waiting for the sender to settle")
+        deadline = Deadline(receiver._seconds("settle", timeout), "waiting for the sender to settle", "delivery")
         receiver._settling.add(self)
         try:
             while not self.settled:
                 self.receiver.check()
                 await wait_for_delivery(self, deadline)
         finally:
-            receiver._settling.discard(self)
+            if self.waiter is None:
+                receiver._settling.discard(self)
         state: Outcome | None = self.remote_state if self.remote_settled else self.state
         return state
 
@@ -131,7 +132,7 @@ class Receiver(Link[engine.Receiver]):
             if self._driver.is_pace_due:
                 await self._turn_with(delivery)
             return delivery
-        return await self._wait(Deadline(self._seconds("receive", timeout), "receiving"))
+        return await self._wait(self._receive_deadline(timeout))
 
     def receive_nowait(self) -> Delivery | None:
         """Return the next delivery, or None where there is none.
@@ -179,7 +180,7 @@ class Receiver(Link[engine.Receiver]):
                 await self._turn_with(delivery)
             return delivery
         try:
-            return await self._wait(Deadline(self._seconds("receive", DEFAULT), "receiving"))
+            return await self._wait(self._receive_deadline(DEFAULT))
         except (LinkClosed, SessionClosed, ConnectionClosed):
             raise StopAsyncIteration from None
 
@@ -282,7 +283,9 @@ class Receiver(Link[engine.Receiver]):
 
         Cancelling it leaves credit unanswered; a later drain asks anew.
         """
-        return await self._driver.run(self._engine.drain(), Deadline(self._seconds("drain", timeout), "draining"))
+        return await self._driver.run(
+            self._engine.drain(), Deadline(self._seconds("drain", timeout), "draining", "link")
+        )
 
     # --- closing ------------------------------------------------------------------------------------------------------
 
@@ -294,11 +297,12 @@ class Receiver(Link[engine.Receiver]):
             timeout: seconds; None for no limit; left out, the connection's for closing.
 
         Raises:
+            EncodeError: the error cannot be encoded; the link goes on.
             OperationTimeout: the peer's answer did not come in time. The link is closed then.
 
         Harmless on a link that is over. Cancelled, the link is closed without waiting.
         """
-        await self._close(True, Deadline(self._seconds("close", timeout), "closing the receiver"), error)
+        await self._detach(True, self._close_deadline("closing the receiver", timeout), error)
 
     async def detach(self, *, timeout: Timeout = DEFAULT) -> None:
         """Release what came and was not taken, then detach: the peer keeps its terminus as far as it is to last.
@@ -311,21 +315,27 @@ class Receiver(Link[engine.Receiver]):
 
         Harmless on a link that is over. Cancelled, the link is detached without waiting.
         """
-        await self._close(False, Deadline(self._seconds("close", timeout), "detaching the receiver"), None)
+        await self._detach(False, self._close_deadline("detaching the receiver", timeout), None)
 
-    async def _close(self, closed: bool, deadline: Deadline, error: Error | None) -> None:
+    async def _finish_work(self, deadline: Deadline) -> None:
+        self._release_untaken()
+
+    def _release_untaken(self) -> None:
         if self._engine.error is None:
             self._engine.release_untaken()
-        await self._detach(closed, deadline, error)
+
+    def _drop(self, closed: bool, error: Error | None) -> None:
+        self._release_untaken()
+        super()._drop(closed, error)
 
     async def _leave(self, failed: bool) -> None:
         closed = not is_lasting(self._engine.options.source)
-        deadline = Deadline(self._seconds("close", DEFAULT), "closing the receiver")
+        deadline = self._close_deadline("closing the receiver")
         if not failed:
-            await self._close(closed, deadline, None)
+            await self._detach(closed, deadline, None)
             return
         with suppress(AMQPError):
-            await self._close(closed, deadline, None)
+            await self._detach(closed, deadline, None)
 
     def _take(self) -> Delivery:
         delivery = self._engine.take()
@@ -333,6 +343,9 @@ class Receiver(Link[engine.Receiver]):
         return delivery
 
     # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def _receive_deadline(self, timeout: Timeout) -> Deadline:
+        return Deadline(self._seconds("receive", timeout), "receiving", "link")
 
     async def _turn_with(self, delivery: Delivery) -> None:
         """Give the loop its turn while a delivery is in hand; cancelled there, it is put back."""
@@ -367,10 +380,7 @@ class Receiver(Link[engine.Receiver]):
             if not future.done():
                 future.set_result(self._take())
 
-    def _changed(self) -> None:
-        error = self._engine.error
-        if error is None:
-            return
+    def _wake_all(self, error: AMQPError) -> None:
         while self._waiting:
             future = next(iter(self._waiting))
             del self._waiting[future]

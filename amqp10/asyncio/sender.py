@@ -24,7 +24,7 @@ from amqp10.summary import SendSummary, delivery_error, unread_error
 if TYPE_CHECKING:
     from amqp10.asyncio.session import Session
 
-__all__ = ["Receipt", "Sender"]
+__all__ = ["Receipt", "Sender", "raise_unread"]
 
 
 class Receipt(_codec.OutgoingDelivery):
@@ -58,11 +58,8 @@ class Receipt(_codec.OutgoingDelivery):
         """
         if not self.done:
             sender: Sender = self.tally.owner.owner
-            sender._driver.pump()
-            deadline = Deadline(sender._seconds("send", timeout), "waiting for an outcome")
             try:
-                while not self.done:
-                    await wait_for_delivery(self, deadline)
+                await sender._wait_done(self, sender._send_deadline(timeout, "waiting for an outcome"))
             except OperationTimeout as error:
                 error.delivery_state = DeliverySendState.IN_DOUBT
                 raise
@@ -170,13 +167,13 @@ class Sender(Link[engine.Sender]):
         Cancelling it before the first byte leaves nothing behind; in mid-message the transfer is aborted; after that
         the message stays sent, unsettled and counted.
         """
-        deadline = Deadline(self._seconds("send", timeout), "sending")
-        receipt = await self._submit(message, delivery_tag, settled, deadline)
+        deadline = self._send_deadline(timeout, "sending")
+        receipt = self._make(message, delivery_tag, settled)
+        await self._place(receipt, deadline)
         if self._engine.tally.count == 1:
             self._driver.flush()  # alone, it need not wait for others to share its write
         try:
-            while not receipt.done:
-                await wait_for_delivery(receipt, deadline)
+            await self._wait_done(receipt, deadline)
         except OperationTimeout as error:
             error.delivery_state = self._give_up(receipt)
             raise
@@ -211,15 +208,14 @@ class Sender(Link[engine.Sender]):
 
         Cancelling it while it waits leaves nothing behind.
         """
-        if self._waiting or self._driver.is_pace_due:
-            return await self._submit(message, delivery_tag, settled, self._send_deadline(timeout))
         receipt = self._make(message, delivery_tag, settled)
+        if self._waiting or self._driver.is_pace_due:
+            await self._wait_turn(receipt, self._send_deadline(timeout))
+            return receipt
         try:
-            self._engine.send(receipt)
+            self._send(receipt)
         except WouldBlock:
             await self._wait_turn(receipt, self._send_deadline(timeout))
-        else:
-            self._driver.flush_if_large()
         return receipt
 
     def send_nowait(self, message: object, *, delivery_tag: bytes | None = None, settled: bool = False) -> Receipt:
@@ -241,9 +237,10 @@ class Sender(Link[engine.Sender]):
         """
         receipt = self._make(message, delivery_tag, settled)
         if self._waiting:
-            raise BufferFull(f"{len(self._waiting)} sends wait before it")
-        self._engine.send(receipt)
-        self._driver.flush_if_large()
+            error = BufferFull(f"{len(self._waiting)} sends wait before it")
+            error.delivery_state = DeliverySendState.NOT_SENT
+            raise error
+        self._send(receipt)
         return receipt
 
     async def send_many(
@@ -299,8 +296,8 @@ class Sender(Link[engine.Sender]):
 
         Cancelling it leaves all as it is.
         """
-        await self._driver.run(self._engine.flush(), self._send_deadline(timeout, "flushing"))
-        self._raise_unread()
+        await self._driver.run(self._engine.flush(), Deadline(self._seconds("send", timeout), "flushing", "link"))
+        raise_unread([self])
 
     # --- closing ------------------------------------------------------------------------------------------------------
 
@@ -313,11 +310,13 @@ class Sender(Link[engine.Sender]):
 
         Raises:
             DeliveryError: an outcome is not accepted, and nobody had read it. The link is closed then.
+            EncodeError: the error cannot be encoded; the link goes on.
             OperationTimeout: outcomes, or the peer's answer, did not come in time. The link is closed then.
 
         Harmless on a link that is over. Cancelled, the link is closed without waiting.
         """
-        await self._close(True, Deadline(self._seconds("close", timeout), "closing the sender"), error)
+        await self._detach(True, self._close_deadline("closing the sender", timeout), error)
+        raise_unread([self])
 
     async def detach(self, *, timeout: Timeout = DEFAULT) -> None:
         """Wait for outstanding outcomes, then detach the link: the peer keeps its terminus as far as it is to last.
@@ -331,55 +330,74 @@ class Sender(Link[engine.Sender]):
 
         Harmless on a link that is over. Cancelled, the link is detached without waiting.
         """
-        await self._close(False, Deadline(self._seconds("close", timeout), "detaching the sender"), None)
+        await self._detach(False, self._close_deadline("detaching the sender", timeout), None)
+        raise_unread([self])
 
-    async def _close(self, closed: bool, deadline: Deadline, error: Error | None) -> None:
+    async def _finish_work(self, deadline: Deadline) -> None:
+        """Wait for outstanding outcomes; that the link ends before is no error of who is leaving it."""
         try:
-            if self._engine.error is None:
-                await self._driver.run(self._engine.flush(), deadline)
+            await self._driver.run(self._engine.flush(), deadline)
         except AMQPError:
             if self._engine.error is None:
                 raise
-        finally:
-            if self._engine.error is None:
-                self._engine.start_detach(closed=closed, error=error)
-            await self._detach(closed, deadline, error)
-        self._raise_unread()
+
+    def _give_up_all(self, closed: bool, error: Error | None) -> None:
+        """Detach now: that what is on its way stays in doubt is told by the exception which is the cause."""
+        link = self._engine
+        if link.error is None:
+            link.start_detach(closed=closed, error=error)
+            link.unread = [delivery for delivery in link.unread if delivery.error is not link.error]
+
+    def _drop(self, closed: bool, error: Error | None) -> None:
+        self._give_up_all(closed, error)
+        super()._drop(closed, error)
 
     async def _leave(self, failed: bool) -> None:
         closed = not is_lasting(self._engine.options.target)
-        deadline = Deadline(self._seconds("close", DEFAULT), "closing the sender")
+        deadline = self._close_deadline("closing the sender")
         if not failed:
-            await self._close(closed, deadline, None)
+            await self._detach(closed, deadline, None)
+            raise_unread([self])
             return
+        self._give_up_all(closed, None)
         with suppress(AMQPError):
-            await self._detach(closed, deadline)
+            await self._detach(closed, deadline, None)
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def _send_deadline(self, timeout: Timeout, what: str = "waiting for credit") -> Deadline:
-        return Deadline(self._seconds("send", timeout), what)
+        return Deadline(self._seconds("send", timeout), what, "delivery")
 
     def _make(self, message: object, delivery_tag: bytes | None, settled: bool) -> Receipt:
         link = self._engine
-        return Receipt(link.tally, message, delivery_tag, link.presettles(settled), link.options.header)
+        try:
+            return Receipt(link.tally, message, delivery_tag, link.presettles(settled), link.options.header)
+        except AMQPError as error:
+            error.delivery_state = DeliverySendState.NOT_SENT
+            raise
 
-    async def _submit(self, message: object, delivery_tag: bytes | None, settled: bool, deadline: Deadline) -> Receipt:
-        receipt = self._make(message, delivery_tag, settled)
-        await self._place(receipt, deadline)
-        return receipt
+    def _send(self, receipt: Receipt) -> None:
+        """Send a receipt's message, or say that nothing of it left."""
+        try:
+            self._engine.send(receipt)
+        except AMQPError as error:
+            error.delivery_state = DeliverySendState.NOT_SENT
+            raise
+        self._driver.flush_if_large()
 
     async def _place(self, receipt: Receipt, deadline: Deadline) -> None:
         """Send a receipt's message in its turn."""
-        if not self._waiting and self._driver.is_pace_due:
-            await self._driver.give_turn()
-        if self._waiting or not self._engine.can_send(receipt.size):
+        if self._waiting or self._driver.is_pace_due or not self._engine.can_send(receipt.size):
             await self._wait_turn(receipt, deadline)
         else:
-            self._engine.send(receipt)
-            self._driver.flush_if_large()
+            self._send(receipt)
 
     async def _wait_turn(self, receipt: Receipt, deadline: Deadline) -> None:
+        """Wait for credit and room behind those who wait already, or let the loop have its turn.
+
+        Raises:
+            asyncio.CancelledError: its `delivery_state` says whether the message may have left nevertheless.
+        """
         try:
             self._engine.check_size(receipt)
         except AMQPError as error:
@@ -388,18 +406,31 @@ class Sender(Link[engine.Sender]):
         future: asyncio.Future[None] = self._driver.loop.create_future()
         self._waiting[future] = receipt
         self._engine.available = len(self._waiting)
+        if len(self._waiting) == 1 and self._engine.can_send(receipt.size):
+            self._driver.call_after_turn(self._serve)
         try:
             await deadline.wait(future)
         except AMQPError as error:
             error.delivery_state = DeliverySendState.NOT_SENT
             raise
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._give_up(receipt)  # it was sent while the cancellation was under way
+                # It was sent while the cancellation was under way.
+                self._remember(receipt)
+                error.delivery_state = self._give_up(receipt)  # type: ignore[attr-defined]
             raise
         finally:
             if self._waiting.pop(future, None) is not None:
                 self._serve()  # the turn goes on to the next
+
+    async def _wait_done(self, receipt: Receipt, deadline: Deadline) -> None:
+        """Wait for an outcome; who is broken off just when it came has not read it."""
+        try:
+            while not receipt.done:
+                await wait_for_delivery(receipt, deadline)
+        except BaseException:
+            self._remember(receipt)
+            raise
 
     def _serve(self) -> None:
         """Send for those who wait, oldest first, as many as can go."""
@@ -408,17 +439,18 @@ class Sender(Link[engine.Sender]):
         while waiting:
             future = next(iter(waiting))
             receipt = waiting[future]
+            if future.done():  # cancelled, or out of time, and about to find out
+                del waiting[future]
+                continue
             if not link.can_send(receipt.size):
                 break
             del waiting[future]
             try:
                 link.send(receipt, bool(waiting))
             except AMQPError as error:
-                if not future.done():
-                    future.set_exception(error)
+                future.set_exception(error)
             else:
-                if not future.done():
-                    future.set_result(None)
+                future.set_result(None)
         link.available = len(waiting)
 
     def _give_up(self, receipt: Receipt) -> DeliverySendState:
@@ -426,15 +458,22 @@ class Sender(Link[engine.Sender]):
             return DeliverySendState.NOT_SENT
         return DeliverySendState.IN_DOUBT
 
-    def _changed(self) -> None:
-        error = self._engine.error
-        if error is None:
-            return
+    def _wake_all(self, error: AMQPError) -> None:
         while self._waiting:
             future = next(iter(self._waiting))
             del self._waiting[future]
             if not future.done():
                 future.set_exception(error.again())
+
+    @property
+    def _is_owed(self) -> bool:
+        return bool(self._engine.unread)
+
+    def _remember(self, receipt: Receipt) -> None:
+        """Keep an outcome that its reader will not read, for flush and close to tell."""
+        if receipt.done and not receipt.read and delivery_error(receipt) is not None:
+            self._engine.remember(receipt)
+            self._session._connection._links.add(self)
 
     def _outcomes_arrived(self, watched: list[Any]) -> None:
         for receipt in watched:
@@ -446,9 +485,18 @@ class Sender(Link[engine.Sender]):
         if self._waiting:
             self._serve()
 
-    def _raise_unread(self) -> None:
-        link = self._engine
-        error = unread_error(link.take_unread(), link.unread_dropped)
+
+def raise_unread(senders: Iterable[Sender]) -> None:
+    """Raise for the first outcome, if there is one, that is not accepted and that nobody has read."""
+    unread: list[Any] = []
+    dropped = 0
+    for sender in senders:
+        link = sender._engine
+        unread += link.take_unread()
+        dropped += link.unread_dropped
         link.unread_dropped = 0
-        if error is not None:
-            raise error
+        if link.error is not None:
+            sender._session._connection._links.discard(sender)
+    error = unread_error(unread, dropped)
+    if error is not None:
+        raise error

@@ -10,7 +10,7 @@ from amqp10 import engine
 from amqp10.asyncio.driver import Deadline
 from amqp10.asyncio.opening import Enterable, Opening
 from amqp10.asyncio.receiver import Delivery, Receiver
-from amqp10.asyncio.sender import Receipt, Sender
+from amqp10.asyncio.sender import Receipt, Sender, raise_unread
 from amqp10.errors import AMQPError
 from amqp10.messaging import Header
 from amqp10.options import (
@@ -196,7 +196,7 @@ class Session(Enterable):
         )
 
     def _attach_deadline(self, timeout: Timeout) -> Deadline:
-        return Deadline(self._connection._seconds("attach", timeout), "attaching a link")
+        return Deadline(self._connection._seconds("attach", timeout), "attaching a link", "link")
 
     async def _attach_sender(
         self,
@@ -237,32 +237,47 @@ class Session(Enterable):
 
         Raises:
             DeliveryError: an outcome is not accepted, and nobody had read it. The session is ended then.
+            EncodeError: the error cannot be encoded; the session goes on.
             OperationTimeout: outcomes, or the peer's end, did not come in time. The session is ended then.
 
         Harmless on a session that is over. Cancelled, it is ended without waiting.
         """
-        deadline = Deadline(self._connection._seconds("close", timeout), "ending the session")
         senders = [link.owner for link in self._engine.links if isinstance(link.owner, Sender)]
+        await self._end(senders, error, self._close_deadline(timeout))
+        raise_unread(senders)
+
+    async def _end(self, senders: list[Sender], error: Error | None, deadline: Deadline) -> None:
+        """End the session once these senders have their outcomes; where that is broken off, at once."""
+        self._driver.check_reason(error)
         try:
             for sender in senders:
-                with suppress(AMQPError):
-                    await self._driver.run(sender._engine.flush(), deadline)
-        finally:
-            for link in self._engine.links:
-                if isinstance(link, engine.Receiver) and link.error is None:
-                    link.release_untaken()
-            self._engine.start_end(error)
+                await sender._finish_work(deadline)
+            self._release_untaken()
             await self._driver.run(self._engine.end(error), deadline)
-        for sender in senders:
-            sender._raise_unread()
+        except BaseException:
+            self._drop(error)
+            raise
+
+    def _drop(self, error: Error | None = None) -> None:
+        """End the session without waiting."""
+        self._release_untaken()
+        self._engine.start_end(error)
+        self._driver.pump()
+
+    def _release_untaken(self) -> None:
+        for link in self._engine.links:
+            if isinstance(link.owner, Receiver):
+                link.owner._release_untaken()
 
     async def _leave(self, failed: bool) -> None:
         if not failed:
             await self.close()
             return
-        deadline = Deadline(self._connection._seconds("close", DEFAULT), "ending the session")
         with suppress(AMQPError):
-            await self._driver.run(self._engine.end(), deadline)
+            await self._end([], None, self._close_deadline())
+
+    def _close_deadline(self, timeout: Timeout = DEFAULT) -> Deadline:
+        return Deadline(self._connection._seconds("close", timeout), "ending the session", "session")
 
     def _changed(self) -> None:
         """Nobody waits here but operations."""
@@ -284,4 +299,4 @@ class _EndingOnFailure:
 
     def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
         if exc_type is not None and self._owned:
-            self._session._engine.start_end()
+            self._session._drop()
