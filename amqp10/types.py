@@ -155,10 +155,10 @@ class Float32(float):
 
     __slots__ = ()
 
-    def __new__(cls, value: float = 0.0) -> Self:
+    def __new__(cls, value: float | str = 0.0) -> Self:
         """Check the value; the class says how."""
         try:
-            (rounded,) = struct.unpack(">f", struct.pack(">f", value))
+            (rounded,) = struct.unpack(">f", struct.pack(">f", float(value)))
         except OverflowError as error:
             raise ValueError(f"Float32 cannot hold {value!r}") from error
         return float.__new__(cls, rounded)
