@@ -10,7 +10,7 @@ import logging
 
 from amqp10._codec import Frame, FrameReader, ProtocolHeader
 
-__all__ = ["FrameTrace", "frame_trace"]
+__all__ = ["FrameTrace", "describe", "frame_trace"]
 
 _log = logging.getLogger("amqp10.frames")
 _ANY_SIZE = 0xFFFFFFFF

@@ -6,22 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
-from tests.project.queues import QueuePeer
+from tests.project.peer import Peer
 from tests.project.source import ROOT
 
 INGEST = ROOT / "examples" / "ingest.py"
-
-
-@pytest.fixture(scope="module")
-def peer() -> Iterator[str]:
-    """Returns where a peer with queues listens."""
-    with QueuePeer() as place:
-        yield place
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +42,8 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return process.returncode, output, errors
 
 
-def test_ingest_moves_and_checks_messages(peer: str) -> None:
-    status, output, errors = run("--url", f"amqp://guest:guest@{peer}", "--address", "all", "--count", "3000")
+def test_ingest_moves_and_checks_messages(peer: Peer) -> None:
+    status, output, errors = run("--url", peer.url, "--address", "all", "--count", "3000")
     assert (status, errors) == (0, "")
     lines = output.splitlines()
     assert lines[-3] == "3000 messages of 100 bytes: all accepted, each received once, every body right"
@@ -60,24 +52,24 @@ def test_ingest_moves_and_checks_messages(peer: str) -> None:
 
 
 @pytest.mark.parametrize("count", ["1", "10"])
-def test_ingest_of_the_smallest_messages(peer: str, count: str) -> None:
-    status, output, _ = run("--url", f"amqp://guest:guest@{peer}", "--address", "tiny", "--count", count, "--size", "8")
+def test_ingest_of_the_smallest_messages(peer: Peer, count: str) -> None:
+    status, output, _ = run("--url", peer.url, "--address", "tiny", "--count", count, "--size", "8")
     assert status == 0
     assert f"{count} messages of 8 bytes: all accepted" in output
 
 
-def test_ingest_reports_a_wrong_password(peer: str) -> None:
-    status, output, errors = run("--url", f"amqp://guest:wrong@{peer}", "--address", "all", "--count", "10")
+def test_ingest_reports_a_wrong_password(peer: Peer) -> None:
+    status, output, errors = run("--url", f"amqp://guest:wrong@{peer.place}", "--address", "all", "--count", "10")
     assert (status, output) == (1, "")
     assert "of 10 messages 0 were sent, 0 received" in errors
     assert "AuthenticationError" in errors
     assert "Traceback" not in errors
 
 
-def test_ingest_notices_messages_that_are_not_its_own(peer: str, ingest: ModuleType) -> None:
+def test_ingest_notices_messages_that_are_not_its_own(peer: Peer, ingest: ModuleType) -> None:
     import amqp10
 
-    url = f"amqp://guest:guest@{peer}"
+    url = peer.url
 
     async def leave_one() -> None:
         async with amqp10.connect(url) as connection, connection.open_sender("used") as sender:
@@ -89,8 +81,8 @@ def test_ingest_notices_messages_that_are_not_its_own(peer: str, ingest: ModuleT
     assert "IngestError: a body came that was not sent: b'left over'" in errors
 
 
-def test_ingest_ends_cleanly_on_ctrl_c(peer: str) -> None:
-    arguments = ("--url", f"amqp://guest:guest@{peer}", "--address", "long", "--count", "50000000")
+def test_ingest_ends_cleanly_on_ctrl_c(peer: Peer) -> None:
+    arguments = ("--url", peer.url, "--address", "long", "--count", "50000000")
     with start(*arguments) as process:
         assert process.stdout is not None
         try:

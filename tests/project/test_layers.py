@@ -34,8 +34,9 @@ IO_MODULES = frozenset((*WAITING, *CLOCKS, *NETWORK, *EVENT_LOOPS))
 IO_OF_TRANSPORT = frozenset({"socket", "ssl"})
 
 # The exception among what stands on the drivers: the scripted peer is of use under them, so it is sans-I/O
-# and imports no driver. These modules of amqp10.testing are not its core and may do both.
-TESTING_WITH_IO: frozenset[str] = frozenset()
+# and imports no driver. These modules of amqp10.testing are not its core: they give it sockets and threads, and only
+# the package itself may import them.
+TESTING_WITH_IO = frozenset({"amqp10.testing.line", "amqp10.testing.sockets"})
 
 Sources = Mapping[str, Sequence[str]]
 
@@ -72,16 +73,23 @@ def may_import(module: str, target: str) -> bool:
     """Applies the order of the layers to one import within the package."""
     own, other = layer(module), layer(target)
     if not other:
-        return RANKS.get(own, TOP) == TOP and own != ""
+        return RANKS.get(own) == TOP and not is_sans_io(module)
     if not own:
         return RANKS[other] < TOP
-    if own == "testing" and other != own and is_sans_io(module):
-        return RANKS[other] < DRIVERS and other != "transport"
+    if own == "testing" and is_sans_io(module):
+        return may_import_sans_io(module, target)
     if "transport" in (own, other) and own != other:
         return RANKS[other] < ENGINE if own == "transport" else RANKS[own] == DRIVERS
     if RANKS[own] >= DRIVERS and RANKS[own] == RANKS[other]:
         return own == other
     return RANKS[other] <= RANKS[own]
+
+
+def may_import_sans_io(module: str, target: str) -> bool:
+    """Applies the exception to one import of the scripted peer's core, or of its package."""
+    if layer(target) == "testing":
+        return module == "amqp10.testing" or target not in TESTING_WITH_IO
+    return RANKS[layer(target)] < DRIVERS and layer(target) != "transport"
 
 
 def imports_from_the_right(sources: Sources) -> list[str]:
@@ -182,6 +190,8 @@ BROKEN: list[tuple[Rule, dict[str, str]]] = [
     (imports_from_the_right, {"amqp10.asyncio.driver": "from amqp10.testing import Peer"}),
     (imports_from_the_right, {"amqp10.testing.peer": "from amqp10.asyncio import connect"}),
     (imports_from_the_right, {"amqp10.testing.peer": "from amqp10.cli import main"}),
+    (imports_from_the_right, {"amqp10.testing.peer": "from amqp10 import Message"}),
+    (imports_from_the_right, {"amqp10.testing.peer": "from amqp10.testing.sockets import serve"}),
     (imports_from_the_right, {"amqp10.engine.link": "from amqp10 import Message"}),
     (imports_from_the_right, {"amqp10.asyncio.driver": "import amqp10"}),
     (imports_from_the_right, {"amqp10": "from amqp10.testing import Peer"}),
@@ -204,7 +214,13 @@ BROKEN: list[tuple[Rule, dict[str, str]]] = [
 def test_a_broken_rule_is_seen(rule: Rule, package: dict[str, str]) -> None:
     whole = {"amqp10": [""], "amqp10.testing": [""], "amqp10.messaging": [""], "amqp10.outcomes": [""]}
     whole |= {"amqp10.transport.address": [""], "amqp10.cli": [""], "amqp10.engine.link": [""], "amqp10._codec": [""]}
-    whole |= {"amqp10.asyncio": [""], "amqp10.asyncio.driver": [""], "amqp10.sync.links": [""], "amqp10.engine": [""]}
+    whole |= {
+        "amqp10.testing.sockets": [""],
+        "amqp10.asyncio": [""],
+        "amqp10.asyncio.driver": [""],
+        "amqp10.sync.links": [""],
+        "amqp10.engine": [""],
+    }
     assert [name for name in RULES if name(whole)] == []
     assert [name for name in RULES if name(whole | {key: [text] for key, text in package.items()})] == [rule]
 
@@ -218,7 +234,9 @@ def test_what_is_allowed_is_not_reported() -> None:
         "amqp10.engine.session": ["from amqp10.engine.link import Link\nimport logging"],
         "amqp10.transport.tls": ["import ssl\nfrom amqp10.errors import TransportError"],
         "amqp10.asyncio": ["import asyncio, time\nfrom amqp10.transport.tls import context"],
+        "amqp10.testing": ["from amqp10.testing.sockets import serve\nfrom amqp10.testing.peer import Peer"],
         "amqp10.testing.peer": ["from amqp10.engine.link import Link"],
+        "amqp10.testing.sockets": ["import asyncio, ssl\nfrom amqp10.testing.peer import Peer"],
         "amqp10.cli": ["import amqp10\nfrom amqp10.asyncio import connect"],
     }
     assert [rule(sources) for rule in RULES] == [[]] * len(RULES)

@@ -3,26 +3,29 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.project.queues import QueuePeer
+from tests.project.peer import Peer
 from tests.project.readme import README, Block, blocks, commands
 from tests.project.source import ROOT, read
 
 TEXT = README.read_text(encoding="utf-8")
 PYTHON = [block for block in blocks(TEXT) if block.language == "python"]
-# Where the README's programs connect to; here it becomes the place of a peer on loopback.
-HOST = "@localhost"
+# Where the README's programs connect to, and as whom; here it becomes a peer on loopback and who that one knows.
+HOST, USERINFO = "@localhost", "guest:guest"
+NOBODY = Peer("", "")
 
 
-def run_snippet(block: Block, place: str, directory: Path) -> str:
+def run_snippet(block: Block, peer: Peer, directory: Path) -> str:
     """Runs a Python block as the program it is, in a process of its own, and returns what it prints."""
     program = directory / "snippet.py"
     # Empty lines put the text where a traceback's line number is the README's.
-    program.write_text("\n" * (block.line - 1) + block.text.replace(HOST, f"@{place}"), encoding="utf-8")
+    program.write_text(
+        "\n" * (block.line - 1) + block.text.replace(HOST, f"@{peer.place}").replace(USERINFO, peer.userinfo),
+        encoding="utf-8",
+    )
     command = [sys.executable, "-X", "dev", "-W", "error", str(program)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -39,15 +42,8 @@ def expected_output(block: Block) -> list[str]:
     return [line for line in lines if line]
 
 
-@pytest.fixture(scope="module")
-def peer() -> Iterator[str]:
-    """Returns where a peer with queues listens."""
-    with QueuePeer() as place:
-        yield place
-
-
 @pytest.mark.parametrize("block", [pytest.param(block, id=f"line {block.line}") for block in PYTHON])
-def test_python_block(block: Block, tmp_path: Path, peer: str) -> None:
+def test_python_block(block: Block, tmp_path: Path, peer: Peer) -> None:
     printed = run_snippet(block, peer, tmp_path)
     assert printed.splitlines() == expected_output(block)
 
@@ -83,14 +79,14 @@ def test_blocks_are_found_with_language_label_and_line() -> None:
 
 def test_a_failing_block_is_seen(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"README\.md, line 7:(.|\n)*line 8, in <module>(.|\n)*ZeroDivisionError"):
-        run_snippet(Block("python", None, 7, "x = 0\n1 / x\n"), "", tmp_path)
+        run_snippet(Block("python", None, 7, "x = 0\n1 / x\n"), NOBODY, tmp_path)
 
 
 def test_a_block_that_warns_is_seen(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="was never awaited"):
-        run_snippet(Block("python", None, 1, "async def f(): ...\nf()\n"), "", tmp_path)
+        run_snippet(Block("python", None, 1, "async def f(): ...\nf()\n"), NOBODY, tmp_path)
 
 
 def test_the_place_in_a_block_is_replaced(tmp_path: Path) -> None:
-    block = Block("python", None, 1, f"print('amqp://a:b{HOST}/c')\n")
-    assert run_snippet(block, "127.0.0.1:9", tmp_path) == "amqp://a:b@127.0.0.1:9/c\n"
+    block = Block("python", None, 1, f"print('amqp://{USERINFO}{HOST}/c')\n")
+    assert run_snippet(block, Peer("127.0.0.1:9", "u:p"), tmp_path) == "amqp://u:p@127.0.0.1:9/c\n"
