@@ -1,6 +1,6 @@
 """The typed face of the compiled codec: values, composites, frames, deliveries and messages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Self, TypeVar, final
 
 from typing_extensions import Buffer, disjoint_base
@@ -255,6 +255,26 @@ class DispositionQueue:
     def add(self, delivery_id: int, state: object, settled: bool) -> None: ...
     def settle(self, delivery: Delivery, state: object, index: IncomingIndex) -> None: ...
     def flush(self, writer: FrameWriter, channel: int, max_frame_size: int) -> int: ...
+
+@disjoint_base
+class ReceiverTally:
+    outstanding: int
+    due_at: int
+
+@final
+class Settlement:
+    def __init__(
+        self,
+        tally: ReceiverTally,
+        index: IncomingIndex,
+        queue: DispositionQueue,
+        *,
+        on_queued: Callable[[], object],
+        on_due: Callable[[], object],
+        otherwise: Callable[[Delivery, Any], object],
+    ) -> None: ...
+    def __call__(self, delivery: Delivery, state: object) -> None: ...
+    def settle(self, delivery: Delivery, state: object) -> None: ...
 
 # --- messages ---------------------------------------------------------------------------------------------------------
 

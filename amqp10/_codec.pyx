@@ -91,6 +91,7 @@ include "_codec_parts/transfer.pxi"
 include "_codec_parts/frames.pxi"
 include "_codec_parts/unsettled.pxi"
 include "_codec_parts/dispositions.pxi"
+include "_codec_parts/settlement.pxi"
 
 # C reaches these without a name; Python has no business with them.
 for internal in ("Buffer", "CompositeTable"):

@@ -148,7 +148,10 @@ cdef class Delivery:
 cdef int settle_delivery(Delivery delivery, object state) except -1:
     """Tell the link, unless it is settled: the hook then sets `settled` and `state`."""
     if not delivery.settled:
-        delivery.receiver._settle(delivery, state)
+        hook = delivery.receiver._settle
+        if type(hook) is Settlement:
+            return (<Settlement>hook).decide(delivery, state)
+        hook(delivery, state)
         return 0
     if delivery.presettled or delivery.state is state or delivery.state == state:
         return 0

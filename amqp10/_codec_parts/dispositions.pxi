@@ -75,10 +75,14 @@ cdef class DispositionQueue:
         Raises:
             EncodeError: the state cannot be encoded; nothing was done.
         """
+        self.settle_one(delivery, state, index)
+
+    cdef int settle_one(self, Delivery delivery, object state, IncomingIndex index) except -1:
         self.put(delivery.delivery_id, state, True)
         index.take_out(delivery.delivery_id)
         delivery.state = state
         delivery.settled = True
+        return 0
 
     cdef int put(self, uint32_t delivery_id, object state, bint settled) except -1:
         cdef Py_ssize_t number = self.number_of(state)

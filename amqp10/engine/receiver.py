@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from amqp10._codec import Delivery, encode_composite, new_delivery
+from amqp10._codec import Delivery, Settlement, encode_composite, new_delivery
 from amqp10.engine.endpoint import Operation, Violation
 from amqp10.engine.events import DeliveriesArrived
 from amqp10.engine.link import ATTACHED, DETACH_SENT, Link
@@ -64,6 +64,7 @@ class Receiver(Link):
         "_paused",
         "_second",
         "_settle",
+        "_settlement",
         "available",
         "credit",
         "deliveries",
@@ -87,6 +88,7 @@ class Receiver(Link):
         self._max_message_size = options.max_message_size or 0
         # What a delivery calls to be settled; a driver that must lock puts itself in between.
         self._settle: Callable[[Delivery, Any], None] = self.settle
+        self._settlement: Settlement | None = None
 
     # --- deliveries in ------------------------------------------------------------------------------------------------
 
@@ -252,16 +254,9 @@ class Receiver(Link):
             self._check_state(state)
         if self._second and state is not None:
             self._settle_second(delivery, state)
-            return
-        # Once per message, as in `Sender.send`.
-        session = self.session
-        session.dispositions.settle(delivery, state, session.incoming)
-        if not session.is_dirty:
-            self.connection.mark_dirty(session)
-        credit = self.credit
-        credit.outstanding = outstanding = credit.outstanding - 1
-        if outstanding <= credit.due_at:
-            self._renew_credit()
+        else:
+            assert self._settlement is not None
+            self._settlement.settle(delivery, state)
 
     def _check_state(self, state: Any) -> None:
         """Find now what could not be encoded when the disposition leaves."""
@@ -281,7 +276,7 @@ class Receiver(Link):
             raise InvalidState(f"the delivery's state is {delivery.state!r}", level="delivery")
         delivery.state = state
         self.session.dispositions.add(delivery.delivery_id, state, False)
-        self.connection.mark_dirty(self.session)
+        self.session.mark_dirty()
 
     def settled_by_sender(self, delivery: Delivery) -> None:
         """Learn that the sender settled a delivery: its credit comes back."""
@@ -296,10 +291,10 @@ class Receiver(Link):
         """Have the credit that was freed go out, at once where the peer may be waiting for it."""
         if not self._paused:
             self.session.request_flow(self)
-            if self.credit.is_urgent:
+            urgent = self.credit.is_urgent
+            self.credit.expect_flow()
+            if urgent:
                 self.connection.notify_urgently()
-            else:
-                self.credit.wait_for_urgency()
 
     # --- credit -------------------------------------------------------------------------------------------------------
 
@@ -420,12 +415,23 @@ class Receiver(Link):
             self.credit.start(count)
         if self.connection.quirks.overruns_credit:
             self.credit.slack = max(self.credit.window, _QUIRK_SLACK)
+        self._settlement = Settlement(
+            self.credit,
+            self.session.incoming,
+            self.session.dispositions,
+            on_queued=self.session.mark_dirty,
+            on_due=self._renew_credit,
+            otherwise=self.settle,
+        )
+        if not self._second:
+            self._settle = self._settlement  # once per message: accept() need not come by here
         self.connection.reader.bind(self.session.remote_channel, self.remote_handle, self.delivery_class, self)
         if self.credit.automatic:
             self.session.request_flow(self)
 
     def _end_work(self, error: AMQPError) -> None:
         self._partial = None
+        self._settle = self.settle  # which raises the error
         self.session.incoming.take_all(self)
         if self.session.remote_channel is not None and self.remote_handle is not None:
             self.connection.reader.unbind(self.session.remote_channel, self.remote_handle)

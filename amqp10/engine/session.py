@@ -361,7 +361,7 @@ class Session(Endpoint):
             # The receiver has decided and waits for us to settle (rcv-settle-mode second, §2.7.3).
             for delivery in watched:
                 self._settlements.add(delivery.delivery_id, state, True)
-            self.connection.mark_dirty(self)
+            self.mark_dirty()
             tallies, watched = self.unsettled.settle(first, last, None, True)
         for tally in tallies:
             own = watched if len(tallies) == 1 else [delivery for delivery in watched if delivery.tally is tally]
@@ -435,7 +435,7 @@ class Session(Endpoint):
             self._flow_due = True
         else:
             self._flows[link] = None
-        self.connection.mark_dirty(self)
+        self.mark_dirty()
 
     def refresh_window(self) -> None:
         """Widen the incoming window if it is time to (§2.5.6)."""
@@ -449,6 +449,10 @@ class Session(Endpoint):
         if not self.options.private:
             return 0
         return sum(len(link.deliveries) for link in self._by_name.values() if isinstance(link, Receiver))
+
+    def mark_dirty(self) -> None:
+        """Note that there are dispositions or flows to write."""
+        self.connection.mark_dirty(self)
 
     def flush(self) -> None:
         """Write what is pending: settlements, then flows."""

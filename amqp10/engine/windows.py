@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amqp10._codec import ReceiverTally
 from amqp10.engine.serial import MASK, difference
 
 __all__ = ["IncomingCredit", "IncomingWindow", "OutgoingWindow"]
@@ -79,7 +80,7 @@ class OutgoingWindow:
         return in_flight >= 0
 
 
-class IncomingCredit:
+class IncomingCredit(ReceiverTally):
     """The credit that a receiver gives, and what of it is used.
 
     With automatic credit, deliveries queued or unsettled plus the link-credit never exceed `window`; what is freed goes
@@ -96,10 +97,8 @@ class IncomingCredit:
         "automatic",
         "delivery_count",
         "draining",
-        "due_at",
         "highest_limit",
         "link_credit",
-        "outstanding",
         "received",
         "slack",
         "window",
@@ -110,7 +109,7 @@ class IncomingCredit:
         self.automatic = window > 0
         self.delivery_count = 0  # the sender's, as far as known
         self.link_credit = 0  # what our last flow left the sender
-        self.outstanding = 0  # deliveries that came and have not given their credit back
+        self.outstanding = 0  # deliveries that came and have not given their credit back; counted down by the codec
         self.received = 0  # deliveries that came in all
         self.highest_limit = 0  # of the delivery-limits that the sender may still go by
         self.draining = False
@@ -153,9 +152,9 @@ class IncomingCredit:
         """Whether the peer has so little left that it may be waiting, and half the window could be given to it."""
         return (self.window - self.outstanding - self.link_credit) * 2 >= self.window
 
-    def wait_for_urgency(self) -> None:
-        """Have `is_due` wait until it is urgent: a flow is under way anyhow."""
-        self.due_at = min(self.due_at, self.window // 2 - self.link_credit)
+    def expect_flow(self) -> None:
+        """Have nothing be due until the flow that was asked for is written, unless it becomes urgent before."""
+        self.due_at = _NEVER if self.is_urgent else min(self.due_at, self.window // 2 - self.link_credit)
 
     def grant(self, count: int | None = None) -> None:
         """Give credit: `count` more, or all that is free where it is None."""
