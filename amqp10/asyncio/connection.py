@@ -156,7 +156,8 @@ async def _reach(
     transport = driver.transport
     assert transport is not None
     if (plain := transport.get_extra_info("socket")) is not None and plain.family != socket.AF_UNIX:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # a connection that broke already says so when it is used
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return driver
 
 

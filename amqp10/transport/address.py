@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 __all__ = ["Address", "parse_url"]
 
@@ -37,23 +37,54 @@ def parse_url(url: str) -> Address:
             brackets. The ports default to 5672 and, for amqps, 5671.
 
     Raises:
-        ValueError: it is no such URL. The message never has the password.
+        ValueError: it is no such URL. Neither the message nor what caused the error has the password.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
+    if parts is None:
+        raise ValueError("the URL is malformed; what is special in user name and password must be percent-encoded")
     if parts.scheme not in _PORTS:
         raise ValueError(f"the URL's scheme must be amqp or amqps, not {parts.scheme!r}")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError("the URL may have no path, query or fragment; a virtual host is the option hostname=")
+        raise ValueError(
+            "the URL may have no path, query or fragment: a virtual host is the option hostname=, and '/', '?' and '#' "
+            "in user name and password must be percent-encoded"
+        )
     if not parts.hostname:
         raise ValueError("the URL names no host")
+    return Address(
+        host=_decoded(parts.hostname, "host"),
+        port=_port(parts),
+        encrypted=parts.scheme == "amqps",
+        username=None if parts.username is None else _decoded(parts.username, "user name"),
+        password=None if parts.password is None else _decoded(parts.password, "password"),
+    )
+
+
+def _split(url: str) -> SplitResult | None:
+    # What urlsplit and unquote raise may quote the password: their errors must not even be the context of ours.
+    if any(character <= " " or character == "\x7f" for character in url):
+        return None
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+def _port(parts: SplitResult) -> int:
     try:
         port = parts.port
     except ValueError:
-        raise ValueError("the URL's port must be a number from 0 to 65535") from None
-    return Address(
-        host=parts.hostname,
-        port=_PORTS[parts.scheme] if port is None else port,
-        encrypted=parts.scheme == "amqps",
-        username=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
-    )
+        port = -1
+    if port == -1:
+        raise ValueError("the URL's port must be a number from 0 to 65535")
+    return _PORTS[parts.scheme] if port is None else port
+
+
+def _decoded(text: str, what: str) -> str:
+    try:
+        decoded = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        decoded = None
+    if decoded is None:
+        raise ValueError(f"the URL's {what} is not percent-encoded UTF-8")
+    return decoded

@@ -44,7 +44,7 @@ def check_clear_text(mechanism: _Mechanism, peer: object) -> None:
 
 def _is_local(peer: object) -> bool:
     if not isinstance(peer, tuple):
-        return True  # a UNIX socket
+        return isinstance(peer, (str, bytes))  # a UNIX socket; None where the peer is unknown
     try:
         return ipaddress.ip_address(str(peer[0]).split("%")[0]).is_loopback
     except ValueError:
