@@ -60,6 +60,9 @@ cdef extern from "Python.h":
     const uint8_t* PyUnicode_1BYTE_DATA(object text)
     Py_UCS4 PyUnicode_READ_CHAR(object text, Py_ssize_t index)
 
+cdef extern from "stdbool.h":
+    ctypedef bint flag "bool"  # one byte, where bint takes four: for what there is one of per message
+
 cdef extern from "structmember.h":
     ctypedef struct PyMemberDef:
         Py_ssize_t offset

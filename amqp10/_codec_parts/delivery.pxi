@@ -5,6 +5,8 @@
 
 cdef enum:
     MAX_TAG = 32  # §2.8.7: a delivery-tag has at most 32 octets
+    INLINE_TAG = 27  # what of it a Delivery has room for without an object, and just fits 128 bytes
+    INLINE_HEAD = 24  # what an OutgoingDelivery has room for before its body
     SHARE_BODY = 16384  # a data section of this many bytes or more is kept by reference, not joined
 
 
@@ -36,12 +38,12 @@ cdef class Delivery:
     cdef Message _message  # None until it is asked for
     cdef readonly uint32_t delivery_id
     cdef readonly uint32_t message_format
-    cdef public bint settled
-    cdef public bint remote_settled
-    cdef public bint taken
-    cdef readonly bint presettled
+    cdef public flag settled
+    cdef public flag remote_settled
+    cdef public flag taken
+    cdef readonly flag presettled
     cdef uint8_t tag_length
-    cdef uint8_t[MAX_TAG] tag_bytes
+    cdef uint8_t[INLINE_TAG] tag_bytes
 
     @property
     def delivery_tag(self):
@@ -272,23 +274,23 @@ cdef class OutgoingDelivery:
     cdef Py_ssize_t segment_offset
     cdef public uint32_t delivery_id
     cdef readonly uint32_t message_format
-    cdef readonly bint presettled
-    cdef public bint settled
-    cdef public bint read
-    cdef bint started  # whether its first transfer is written
+    cdef readonly flag presettled
+    cdef public flag settled
+    cdef public flag read
+    cdef flag started  # whether its first transfer is written
     cdef uint8_t prefix_length
-    cdef uint8_t[8] prefix  # the head of a data section whose bytes are `body`
+    cdef uint8_t[INLINE_HEAD] prefix  # what comes before `body`: a header, and the head of a data section
 
     def __init__(
         self, SenderTally tally not None, content, bytes delivery_tag=None, bint presettled=False, header=None
     ):
         cdef list segments
+        self.body = None  # until all is well: without it nothing is written
         if delivery_tag is None:
             delivery_tag = tally.make_tag()
         elif len(delivery_tag) > MAX_TAG:
             raise MessageTooLarge(f"the delivery-tag has {len(delivery_tag)} bytes; 32 are allowed (§2.8.7)")
-        if header is None and type(content) is bytes:
-            fill_data_prefix(self, len(<bytes>content))
+        if type(content) is bytes and fill_prefix(self, len(<bytes>content), header):
             self.body = <bytes>content
             self.rest = None
             self.size = self.prefix_length + len(<bytes>content)
@@ -323,23 +325,34 @@ cdef class OutgoingDelivery:
         )
 
 
-cdef inline int fill_data_prefix(OutgoingDelivery delivery, Py_ssize_t length) except -1:
-    """Write the constructor of a data section (§3.2.6) of that many bytes."""
+cdef bint fill_prefix(OutgoingDelivery delivery, Py_ssize_t length, object header) except -1:
+    """Write a header, if any, and the constructor of a data section of that many bytes (§3.2); say if there was room."""
     cdef uint8_t* prefix = delivery.prefix
-    prefix[0] = 0x00
-    prefix[1] = 0x53
-    prefix[2] = 0x75
-    if length < 256:
-        prefix[3] = 0xA0
-        prefix[4] = <uint8_t>length
-        delivery.prefix_length = 5
-    elif length > 0xFFFFFFFF:
+    cdef Buffer buf
+    delivery.prefix_length = 0
+    if header is not None:
+        buf = take_buffer()
+        try:
+            write_section(buf, S_HEADER, header, STANDARD_DEPTH)
+            if buf.length > INLINE_HEAD - 8:
+                return False
+            memcpy(prefix, buf.data, buf.length)
+            delivery.prefix_length = <uint8_t>buf.length
+        finally:
+            give_buffer(buf)
+    if length > 0xFFFFFFFF:
         raise EncodeError("a binary has 2**32 - 1 bytes at most", path="body")
+    prefix += delivery.prefix_length
+    prefix[0] = C_DESCRIBED
+    prefix[1] = C_SMALLULONG
+    prefix[2] = BODY_DATA
+    prefix[3] = C_VBIN8 if length < 256 else C_VBIN32
+    if length < 256:
+        prefix[4] = <uint8_t>length
     else:
-        prefix[3] = 0xB0
         store_u32(prefix + 4, <uint32_t>length)
-        delivery.prefix_length = 8
-    return 0
+    delivery.prefix_length += 5 if length < 256 else 8
+    return True
 
 
 cdef int copy_payload(OutgoingDelivery delivery, uint8_t* target, Py_ssize_t count) except -1:

@@ -170,8 +170,11 @@ cdef Delivery run_delivery(Binding binding, TransferFields* fields, const uint8_
     delivery.delivery_id = fields.delivery_id
     delivery.message_format = fields.message_format
     delivery.settled = delivery.presettled = fields.settled
-    delivery.tag_length = <uint8_t>fields.tag_length
-    memcpy(delivery.tag_bytes, fields.tag, fields.tag_length)
+    if fields.tag_length <= INLINE_TAG:
+        delivery.tag_length = <uint8_t>fields.tag_length
+        memcpy(delivery.tag_bytes, fields.tag, fields.tag_length)
+    else:
+        delivery._tag = PyBytes_FromStringAndSize(<const char*>fields.tag, fields.tag_length)
     delivery.payload = PyBytes_FromStringAndSize(<const char*>fields.payload, end - fields.payload)
     return delivery
 

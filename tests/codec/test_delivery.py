@@ -17,8 +17,8 @@ from amqp10._codec import (
     UnsettledIndex,
     new_delivery,
 )
-from amqp10.errors import DecodeError, InvalidState, MessageTooLarge
-from amqp10.messaging import AmqpValue, Data, Message
+from amqp10.errors import DecodeError, EncodeError, InvalidState, MessageTooLarge
+from amqp10.messaging import AmqpValue, Data, Header, Message
 from amqp10.outcomes import ACCEPTED, Accepted, DeliveryState, Modified, Received, Rejected, Released
 from amqp10.performatives import Error
 from amqp10.types import Symbol
@@ -313,6 +313,44 @@ def test_tags_have_at_most_32_bytes() -> None:
 def test_wrong_arguments(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(TypeError):
         OutgoingDelivery(*arguments)
+
+
+def test_init_again() -> None:
+    """Nobody should; but nothing may be read beyond what is there."""
+    writer = FrameWriter()
+    receipt = Receipt(SenderTally(None), Data(b"a" * 20_000, b"b" * 20_000), b"")
+    writer.write_transfer(receipt, 0, 0, 512, 50, False)
+    receipt.__init__(SenderTally(None), b"hello", b"")  # type: ignore[misc]
+    writer.take()
+    writer.write_transfer(receipt, 0, 0, 512, 50, False)
+    assert writer.take().endswith(HELLO)
+    receipt = Receipt(SenderTally(None), Data(b"a" * 20_000, b"b" * 20_000), b"")
+    writer.write_transfer(receipt, 0, 0, 512, 50, False)
+    with pytest.raises(EncodeError):
+        receipt.__init__(SenderTally(None), object(), b"")  # type: ignore[misc]
+    with pytest.raises(InvalidState):
+        writer.write_transfer(receipt, 0, 0, 512, 500, False)
+
+
+@pytest.mark.parametrize("length", range(33))
+def test_tags_of_every_length(length: int) -> None:
+    reader = FrameReader()
+    reader.bind(1, 0, OurDelivery, None)
+    run = reader.feed(HEADER + transfer(0, tag=bytes(range(length))))[1]
+    assert isinstance(run, TransferRun)
+    assert run.deliveries[0].delivery_tag == bytes(range(length))
+
+
+def test_headers_of_every_size() -> None:
+    for header in (
+        Header(),
+        Header(durable=True),
+        Header(priority=1, ttl=70_000, first_acquirer=True, delivery_count=70_000),
+    ):
+        receipt = Receipt(SenderTally(None), b"x" * 300, b"", False, header)
+        writer = FrameWriter()
+        writer.write_transfer(receipt, 0, 0, 512, 1, False)
+        assert writer.take()[-receipt.size :] == Message(b"x" * 300, header=header).encode()
 
 
 # --- life and death ---------------------------------------------------------------------------------------------------
