@@ -14,6 +14,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self, cast
 
@@ -30,7 +31,7 @@ from amqp10.engine.events import (
 from amqp10.engine.sasl import AnonymousServer, PlainServer, SaslServer
 from amqp10.errors import AMQPError
 from amqp10.options import ConnectionOptions, Limits, ReceiverOptions, SenderOptions, SessionOptions
-from amqp10.outcomes import Modified, Released
+from amqp10.outcomes import ACCEPTED, Modified, Released
 from amqp10.performatives import Error
 from amqp10.terminus import Source, Target
 
@@ -46,6 +47,7 @@ class Behavior:
         credit: what it gives to who sends to it.
         decide: what becomes of a message that came: called with its address and itself, returns the state to settle
             it with, or None to leave it for `Broker.settle_held`; left out, it is accepted.
+        delay: seconds after which what was left is settled without being told; None for never.
         keep: whether messages that came are kept in the queues.
         refuse: addresses whose links are refused, with the reason.
         ignore: addresses whose attach is never answered.
@@ -60,6 +62,7 @@ class Behavior:
 
     credit: int = 1000
     decide: Callable[[str, Delivery], object] | None = None
+    delay: float | None = None
     keep: bool = True
     refuse: Mapping[str, Error] = field(default_factory=dict)
     ignore: frozenset[str] = frozenset()
@@ -162,10 +165,8 @@ class Broker:
         """Accept what was left unsettled, or give it another state; return how many there were."""
         held, self.held = self.held, []
         for delivery in held:
-            if state is None:
-                delivery.accept()
-            else:
-                delivery.settle(state)
+            with suppress(AMQPError):  # whose link is over
+                delivery.settle(ACCEPTED if state is None else state)
         return len(held)
 
     def kill(self, *, reset: bool = False) -> None:
@@ -209,11 +210,16 @@ class Broker:
             if behavior.decide is None:
                 delivery.accept()
             elif (state := behavior.decide(address, delivery)) is None:
-                self.held.append(delivery)
+                self._hold(delivery)
             else:
                 delivery.settle(state)
         if behavior.keep:
             self.hand_out(address)
+
+    def _hold(self, delivery: Delivery) -> None:
+        self.held.append(delivery)
+        if self.behavior.delay is not None:
+            asyncio.get_running_loop().call_later(self.behavior.delay, self.settle_held)
 
     def hand_out(self, address: str) -> None:
         """Give out what the takers of a queue have credit and room for."""
@@ -479,6 +485,11 @@ class BrokerThread:
 
         self._loop.call_soon_threadsafe(act)
         return answer.result(10)
+
+
+def hold(address: str, delivery: Delivery) -> object:
+    """Decide nothing: for `Behavior.decide`."""
+    return None
 
 
 def settled_states(broker: Broker, address: str) -> list[object]:

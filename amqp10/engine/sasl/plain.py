@@ -29,7 +29,7 @@ class Plain(ClientMechanism):
         allow_clear_text: whether to send the password over a connection without TLS to another machine.
 
     Raises:
-        ValueError: one of them contains a NUL, or the user name is empty.
+        ValueError: one of them contains a NUL or a surrogate, or the user name is empty.
     """
 
     name = "PLAIN"
@@ -42,7 +42,11 @@ class Plain(ClientMechanism):
         if "\0" in username + password + authorization_id:
             raise ValueError("user name, password and authorization id must not contain NUL (RFC 4616)")
         self.needs_encryption = not allow_clear_text
-        self._response = f"{authorization_id}\0{username}\0{password}".encode()
+        response = f"{authorization_id}\0{username}\0{password}"
+        if any("\ud800" <= character <= "\udfff" for character in response):
+            # encode() would say so too, with the password in its error.
+            raise ValueError("user name, password and authorization id must not contain surrogates")
+        self._response = response.encode()
 
     def start(self) -> Exchange:
         """Begin an exchange."""
