@@ -1,4 +1,4 @@
-"""One socket with a scripted peer behind it: bytes to and fro through faults and TLS, never waiting."""
+"""One socket with a scripted peer behind it: bytes both ways through faults and TLS, never waiting."""
 
 from __future__ import annotations
 

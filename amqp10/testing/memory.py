@@ -1,4 +1,4 @@
-"""Two ends joined in memory: bytes go to and fro until nothing moves, and time passes when told to."""
+"""Two ends joined in memory: bytes go both ways until nothing moves, and time passes when told to."""
 
 from __future__ import annotations
 

@@ -131,11 +131,11 @@ class ScriptedPeer(Vocabulary):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Assert that the script is done; with an error under way, that the peer is not why."""
+        """Assert that the script is done; an error under way is told how the exchange went."""
         if error is None:
             self.assert_done()
-        elif self.failure is not None and self.failure is not error:
-            raise self.failure from error
+        elif error is not self.failure:
+            error.add_note(self.story())
 
     # --- writing the script -------------------------------------------------------------------------------------------
 
@@ -383,6 +383,10 @@ class ScriptedPeer(Vocabulary):
         if not self.done:
             raise ScriptFailure("the script did not come to its end" + self.situation())
 
+    def story(self) -> str:
+        """Return how the exchange went so far, as text: why it failed, or where the script stands."""
+        return f"{self!r}\n\n{self.failure}" if self.failure is not None else f"{self!r}{self.situation()}"
+
     def situation(self) -> str:
         """Return what is still in the script and what went over the wire, as text."""
         return steps_text(self._steps) + trace_text(self.trace)
@@ -463,8 +467,12 @@ class ScriptedPeer(Vocabulary):
         with self.lock:
             self._now = now
             self._guarded(self._advance)
-            waits = [step.until for step in self._steps if isinstance(step, Wait) and step.until is not None]
-            return min(waits, default=None)
+            step = self._blocking_step()
+            if not isinstance(step, Wait) or self.finished:
+                return None
+            if step.until is None:
+                step.until = now + step.seconds
+            return step.until
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Run what may fail for the script's, the tested end's or a callable's sake, and keep the failure."""
@@ -492,7 +500,7 @@ class ScriptedPeer(Vocabulary):
 
     def _arrive(self, arrival: Arrival) -> None:
         index, expectation = self._find(arrival)
-        if self._held or (expectation is None and self._is_waiting()):
+        if self._held or (expectation is None and isinstance(self._blocking_step(), Wait)):
             self._held.append(arrival)
             return
         expectation = expectation or next((item for item in self._standing if item.matches(arrival)), None)
@@ -501,8 +509,8 @@ class ScriptedPeer(Vocabulary):
         elif not (arrival.is_empty or (arrival.is_end and self.done)):
             raise ScriptFailure(mismatch_text(arrival, self._open_expectations()))
 
-    def _is_waiting(self) -> bool:
-        return isinstance(next((step for step in self._steps if step.holds_up), None), Wait)
+    def _blocking_step(self) -> Step | None:
+        return next((step for step in self._steps if step.holds_up), None)
 
     def _open_expectations(self) -> list[Expectation[Any]]:
         found: list[Expectation[Any]] = []
@@ -558,9 +566,7 @@ class ScriptedPeer(Vocabulary):
             self._inserted = outer
 
     def _is_over(self, step: Wait) -> bool:
-        if step.until is None:
-            step.until = self._now + step.seconds
-        return self._now >= step.until
+        return step.until is not None and self._now >= step.until
 
     def _look_at_what_was_held(self) -> None:
         held, self._held = self._held, deque()

@@ -282,7 +282,7 @@ class Wait(Step):
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds = seconds
-        self.until: float | None = None  # known when the script gets here
+        self.until: float | None = None  # known at the first tick after the script got here
         self.over = False
 
     @property

@@ -42,8 +42,8 @@ class PeerCarrier:
 
     It is a context manager, with `with` and with `async with`. Leaving it waits until every script has come to its
     end, then closes all sockets, ends the thread and raises what went wrong; leaving it by an error closes at once, and
-    raises the failure of a peer, if there was one, from that error: it is likely why. In a coroutine use `async with`:
-    the other one blocks the loop while it waits.
+    adds to that error, as a note, how each exchange went. In a coroutine use `async with`: the other one blocks the
+    loop while it waits.
 
     Args:
         timeout: how long any wait may take, in seconds.
@@ -235,15 +235,15 @@ class PeerCarrier:
         self._wake_sender.close()
 
     def _raise(self, error: BaseException | None) -> None:
-        failures: list[BaseException] = [peer.failure for peer in self._peers if peer.failure is not None]
-        for failure in failures + self._errors:
-            if failure is not error:
-                raise failure from error
         for peer in self._peers:
             if error is None:
                 peer.assert_done()
-            else:
-                error.add_note(f"{peer!r}{peer.situation()}")
+            elif error is not peer.failure:
+                error.add_note(peer.story())
+        for own in self._errors:
+            if error is None:
+                raise own
+            error.add_note(f"in the thread of the scripted peer: {own!r}")
 
 
 class PeerServer(PeerCarrier):

@@ -598,10 +598,10 @@ def test_what_cannot_be_known_must_be_said() -> None:
 
 def test_wait() -> None:
     peer, hand = opened()
-    peer.tick(10.0)
+    peer.tick(3.0)
     peer.wait(2.5)
     peer.send_end()
-    assert peer.tick(10.0) == 12.5
+    assert peer.tick(10.0) == 12.5  # from the first moment at which the time is known
     assert peer.tick(12.4) == 12.5
     assert hand.hear() == []
     assert not peer.done
@@ -614,6 +614,7 @@ def test_what_comes_during_a_wait_is_looked_at_afterwards() -> None:
     peer.wait(1)
     peer.expect_flow().respond()
     peer.expect_end()
+    peer.tick(0)
     assert hand.say(flow(), End(), channel=3) == []
     assert peer.failure is None
     peer.tick(1)
@@ -640,16 +641,18 @@ def test_leaving_with_asserts() -> None:
         peer.expect_header()
 
 
-def test_an_error_leaves_with_as_it_is_unless_the_peer_is_why() -> None:
-    def break_off(peer: ScriptedPeer) -> None:
-        with peer:
+def test_an_error_that_leaves_with_is_told_the_exchange() -> None:
+    def break_off(peer: ScriptedPeer) -> str:
+        with pytest.raises(KeyError) as caught, peer:
             raise KeyError("broken off")
+        (note,) = caught.value.__notes__
+        return str(note)
 
     peer = ScriptedPeer()
     peer.expect_header()
-    with pytest.raises(KeyError):
-        break_off(peer)
+    assert break_off(peer).startswith("<ScriptedPeer server 1 steps to go>")
     Hand(peer).say(Close())
-    with pytest.raises(ScriptFailure, match="no AMQP") as caught:
-        break_off(peer)
-    assert isinstance(caught.value.__cause__, KeyError)
+    assert break_off(peer).startswith("<ScriptedPeer server failed>\n\nwhat came is no AMQP")
+    with pytest.raises(ScriptFailure) as caught, peer:
+        peer.check()
+    assert not hasattr(caught.value, "__notes__")

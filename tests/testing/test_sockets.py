@@ -116,28 +116,30 @@ def test_a_failure_reaches_the_test() -> None:
         talk()
 
 
-def test_a_failure_comes_before_what_follows_from_it() -> None:
+def broken_off(script: bytes) -> str:
+    """Returns what an error of the test learns of the exchange, after it said something to a polite peer."""
+
     def talk() -> None:
-        with serve_peer(polite()) as server, dial(server) as sock:
-            sock.sendall(AMQP_HEADER + AMQP_HEADER)
-            assert read(sock, 100) == AMQP_HEADER
-            raise ConnectionError("the peer is gone")
-
-    with pytest.raises(ScriptFailure, match="no AMQP") as caught:
-        talk()
-    assert isinstance(caught.value.__cause__, ConnectionError)
-
-
-def test_an_error_of_the_test_tells_the_exchange() -> None:
-    def talk() -> None:
-        with serve_peer(polite()) as server, dial(server) as sock:
-            sock.sendall(AMQP_HEADER)
-            read(sock, 8)
+        with serve_peer(polite()) as server:
+            with dial(server) as sock:
+                sock.sendall(script)
+                read(sock, 8)
             raise KeyError("mine")
 
     with pytest.raises(KeyError) as caught:
         talk()
     (note,) = caught.value.__notes__
+    return str(note)
+
+
+def test_an_error_of_the_test_tells_why_the_peer_failed() -> None:
+    note = broken_off(AMQP_HEADER + AMQP_HEADER)
+    assert "<ScriptedPeer server failed>" in note
+    assert "what came is no AMQP" in note
+
+
+def test_an_error_of_the_test_tells_the_exchange() -> None:
+    note = broken_off(AMQP_HEADER)
     assert "→ header AMQP 1.0.0" in note
     assert "expect exactly 00 00 00 14 02" in note
 
