@@ -12,6 +12,7 @@ script, and by whatever carries the bytes.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -38,7 +39,7 @@ from amqp10.testing.script import (
     Wait,
 )
 from amqp10.testing.speaker import LinkName, SessionName, Speaker
-from amqp10.testing.text import ScriptFailure, protocol_text, text_of
+from amqp10.testing.text import ScriptFailure, call_text, protocol_text, text_of
 from amqp10.testing.vocabulary import AMQP, Vocabulary
 from amqp10.testing.wire import EMPTY_FRAME, Splitter
 
@@ -206,7 +207,7 @@ class ScriptedPeer(Vocabulary):
         """
         expectation: Expectation[_P] = Expectation(FramePattern(kind, channel, payload, fields), self._speaker)
         with self.lock:
-            self._standing.append(expectation.times(0, None))
+            self._standing.append(expectation.times(0, math.inf))
         return expectation
 
     def ignore(self, *kinds: type[CompositeBase]) -> None:
@@ -268,7 +269,8 @@ class ScriptedPeer(Vocabulary):
         def run() -> None:
             self._speaker.say(frame, fields, channel=channel, payload=payload, link=link, session=session)
 
-        self._act(run, f"send {text_of(frame)}")
+        text = call_text(frame, fields) if isinstance(frame, type) else text_of(frame)
+        self._act(run, f"send {text}")
 
     def send_header(self, protocol_id: int = AMQP) -> None:
         """Send a protocol header, when the script gets here.

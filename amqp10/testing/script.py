@@ -15,7 +15,7 @@ from amqp10._codec import CompositeBase, Frame, ProtocolHeader
 from amqp10.testing.defaults import ANSWERS
 from amqp10.testing.ledger import Link, Session
 from amqp10.testing.matchers import ANY, check_fields, matcher_of
-from amqp10.testing.text import dump, item_text, text_of
+from amqp10.testing.text import call_text, dump, field_text, item_text
 
 __all__ = [
     "Act",
@@ -91,10 +91,17 @@ class Difference:
     agrees: bool
 
 
-def compare(name: str, expected: object, received: object) -> Difference:
-    """Compare one field."""
+def compare(name: str, expected: object, received: object, *, of: type | None = None) -> Difference:
+    """Compare one field.
+
+    Args:
+        name: of the field.
+        expected: a value or a matcher.
+        received: the value that came.
+        of: what the field belongs to; None where it is part of no performative.
+    """
     agrees = bool(expected == received)
-    return Difference(name, text_of(expected), text_of(received), agrees)
+    return Difference(name, field_text(of, name, expected), field_text(of, name, received), agrees)
 
 
 class Pattern:
@@ -133,8 +140,9 @@ class FramePattern(Pattern):
         item = arrival.item
         if not isinstance(item, Frame) or not isinstance(item.performative, self.kind):
             return None
+        body = item.performative
         found = [] if self.channel is ANY else [compare("channel", self.channel, item.channel)]
-        found += [compare(name, value, getattr(item.performative, name)) for name, value in self.fields.items()]
+        found += [compare(name, value, getattr(body, name), of=self.kind) for name, value in self.fields.items()]
         if self.payload is not ANY:
             found.append(compare("payload", self.payload, item.payload))
         return found
@@ -145,7 +153,7 @@ class FramePattern(Pattern):
             fields["channel"] = self.channel
         if self.payload is not ANY:
             fields["payload"] = self.payload
-        return f"{self.kind.__name__}({', '.join(f'{name}={text_of(value)}' for name, value in fields.items())})"
+        return call_text(self.kind, fields)
 
 
 class HeaderPattern(Pattern):
@@ -327,7 +335,7 @@ class Expectation(Step, Generic[_P]):
         """What came for it, in order."""
         self._player = player
         self._reactions: list[Callable[[Arrival], None]] = []
-        self._least, self._most = 1, 1.0
+        self._least, self._most = 1, 1.0  # how often it must come, and how often it may
 
     # --- what users say about it --------------------------------------------------------------------------------------
 
@@ -376,15 +384,15 @@ class Expectation(Step, Generic[_P]):
         """
         return self.times(0, 1)
 
-    def times(self, least: int, most: int | None = -1) -> Expectation[_P]:
+    def times(self, least: int, most: float | None = None) -> Expectation[_P]:
         """Let it come several times.
 
         Args:
             least: how often it must come. Once it has, it holds nothing up any more.
-            most: how often it may come: `least` if left out; None is without limit.
+            most: how often it may come; None is as often as it must, `math.inf` is without limit.
         """
         self._least = least
-        self._most = float("inf") if most is None else least if most == -1 else most
+        self._most = least if most is None else most
         return self
 
     # --- what users ask it --------------------------------------------------------------------------------------------

@@ -6,12 +6,23 @@ import enum
 from collections.abc import Mapping
 
 from amqp10._codec import CompositeBase, Frame, FrameReader, ProtocolHeader, TransferRun
-from amqp10.performatives import Performative, SaslFrame
+from amqp10.performatives import Performative, SaslChallenge, SaslFrame, SaslInit, SaslResponse
 from amqp10.testing.wire import AMQP_HEADER, SASL_HEADER, Splitter, is_header
 
-__all__ = ["ScriptFailure", "dump", "frame_text", "hex_text", "item_text", "protocol_text", "text_of"]
+__all__ = [
+    "ScriptFailure",
+    "call_text",
+    "dump",
+    "field_text",
+    "frame_text",
+    "hex_text",
+    "item_text",
+    "protocol_text",
+    "text_of",
+]
 
 _PROTOCOLS = {0: "AMQP", 2: "TLS", 3: "SASL"}
+_SECRETS = {(SaslInit, "initial_response"), (SaslChallenge, "challenge"), (SaslResponse, "response")}
 _SHOWN_BYTES = 24  # of a binary value
 _SHOWN_TEXT = 80  # of a string
 _PRINTABLE = range(0x20, 0x7F)
@@ -52,12 +63,23 @@ def _bytes_text(value: bytes) -> str:
     return f"{value[:_SHOWN_BYTES]!r}… {len(value)} bytes"
 
 
+def call_text(kind: type, fields: Mapping[str, object]) -> str:
+    """Return a class with fields as a script would write it."""
+    return f"{kind.__name__}({', '.join(f'{name}={field_text(kind, name, value)}' for name, value in fields.items())})"
+
+
+def field_text(kind: type | None, name: str, value: object) -> str:
+    """Return the text of a field's value: of what proves an identity, only how long it is."""
+    if (kind, name) in _SECRETS and isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    return text_of(value)
+
+
 def _composite_text(value: CompositeBase) -> str:
     names: tuple[str, ...] = type(value).__match_args__  # type: ignore[attr-defined]
-    fields = ((name, getattr(value, name)) for name in names)
     whole = isinstance(value, Performative | SaslFrame)
-    shown = ", ".join(f"{name}={text_of(item)}" for name, item in fields if _is_telling(name, item, whole))
-    return f"{type(value).__name__}({shown})"
+    fields = {name: getattr(value, name) for name in names}
+    return call_text(type(value), {name: item for name, item in fields.items() if _is_telling(name, item, whole)})
 
 
 def _is_telling(name: str, value: object, whole: bool) -> bool:

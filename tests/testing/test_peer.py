@@ -1,6 +1,8 @@
 """The scripted peer: what it lets pass, what it answers, and how it fails."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from amqp10.outcomes import Accepted, Released
 from amqp10.performatives import (
@@ -33,6 +35,21 @@ from tests.testing.hand import Hand, attach, begin, flow, opened, transfer
 
 OPEN = frame_bytes("02 00 00 00  00 53 10 c0 07 01 a1 04 'hand'")
 CLOSE = frame_bytes("02 00 00 00  00 53 18 45")
+
+
+SAMPLES = {
+    "open": OPEN,
+    "begin": frame_bytes("02 00 00 03  00 53 11 c0 08 04 40 52 07 52 64 52 64"),
+    "attach": frame_bytes("02 00 00 03  00 53 12 c0 06 03 a1 01 'x' 43 42"),
+    "flow": frame_bytes("02 00 00 03  00 53 13 c0 08 04 40 52 64 52 07 52 64"),
+    "transfer": frame_bytes("02 00 00 03  00 53 14 c0 06 03 43 43 a0 01 00", b"payload"),
+    "disposition": frame_bytes("02 00 00 03  00 53 15 c0 04 02 41 52 fc"),
+    "detach": frame_bytes("02 00 00 03  00 53 16 c0 02 01 43"),
+    "end": frame_bytes("02 00 00 03  00 53 17 45"),
+    "close": CLOSE,
+    "empty": EMPTY_FRAME,
+    "header": AMQP_HEADER,
+}
 
 
 def message_of(peer: ScriptedPeer) -> str:
@@ -591,6 +608,22 @@ def test_what_cannot_be_known_must_be_said() -> None:
     peer, _ = opened()
     with pytest.raises(AssertionError, match="there was no link 'x'"):
         peer.send_detach(link="x")
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.one_of(st.binary(max_size=20), st.sampled_from(sorted(SAMPLES)).map(SAMPLES.__getitem__)), max_size=8)
+)
+def test_no_bytes_raise_out_of_the_peer(parts: list[bytes]) -> None:
+    peer = ScriptedPeer()
+    peer.handshake(sasl=False)
+    peer.ignore(Attach, Flow, Transfer, Disposition)
+    peer.receive_data(AMQP_HEADER)
+    for part in parts:
+        peer.receive_data(part)
+    peer.receive_eof()
+    assert peer.finished
+    assert peer.failure is None or "the exchange so far" in str(peer.failure)
 
 
 # --- time, reading, ends ----------------------------------------------------------------------------------------------

@@ -70,6 +70,14 @@ def test_long_scripts_and_traces_are_cut() -> None:
 
 def test_steps_are_told_with_their_place() -> None:
     assert "  send it  (test_report.py:" in steps_text([Act(lambda: None, "send it")])
+    peer = ScriptedPeer()
+    peer.expect_open()
+    peer.send_flow(link_credit=3)
+    peer.send(Close())
+    assert [line.partition("  (")[0].strip() for line in peer.situation().splitlines() if "send " in line] == [
+        "send Flow(link_credit=3)",
+        "send Close()",
+    ]
 
 
 def test_trace_entries() -> None:

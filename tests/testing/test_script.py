@@ -1,5 +1,6 @@
 """Steps of a script: what they compare, how they describe themselves."""
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ def test_compare() -> None:
         (expectation(HeaderPattern(3)), "expect header of protocol 3"),
         (expectation(EmptyPattern()).optional(), "expect empty frame, 0 to 1 times"),
         (expectation(EndPattern()).times(2), "expect end of the connection, 2 times"),
-        (expectation(EndPattern()).times(1, None), "expect end of the connection, 1 to inf times"),
+        (expectation(EndPattern()).times(1, inf), "expect end of the connection, 1 to inf times"),
         (expectation(BytesPattern(b"\x01\xff")), "expect exactly 01 ff"),
         (Act(lambda: None, "send it"), "send it"),
         (Wait(0.5), "wait 0.5 s"),

@@ -5,7 +5,7 @@ import pytest
 from amqp10._codec import CompositeBase
 from amqp10.errors import Condition
 from amqp10.outcomes import ACCEPTED, Modified
-from amqp10.performatives import Attach, Close, Error, Open, SaslInit
+from amqp10.performatives import Attach, Close, Error, Open, SaslInit, SaslResponse
 from amqp10.terminus import Source
 from amqp10.testing.text import dump, frame_text, hex_text, item_text, text_of
 from amqp10.testing.wire import AMQP_HEADER, EMPTY_FRAME, SASL_HEADER, frame_bytes
@@ -50,6 +50,8 @@ def test_functions_are_named_by_their_place() -> None:
         (ACCEPTED, "Accepted()"),
         (Modified(delivery_failed=True), "Modified(delivery_failed=True)"),
         (SaslInit(mechanism="PLAIN"), "SaslInit(mechanism='PLAIN')"),
+        (SaslInit(mechanism="X", initial_response=b"secret"), "SaslInit(mechanism='X', initial_response=<6 bytes>)"),
+        (SaslResponse(response=b"secret"), "SaslResponse(response=<6 bytes>)"),
         (Open(container_id="x", channel_max=0), "Open(container_id='x', max_frame_size=4294967295, channel_max=0)"),
         (
             Close(error=Error(condition=Symbol("amqp:not-found"))),
