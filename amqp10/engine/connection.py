@@ -442,6 +442,13 @@ class Connection(Endpoint):
             # What the peer had us quote, such as a link's name, does not fit into the frames that it takes.
             self.fail(error, reason)
 
+    def guard(self, take: Callable[..., None], *args: object) -> None:
+        """Have something of the peer's taken outside `receive_data`, with the same consequences."""
+        try:
+            take(*args)
+        except Violation as violation:
+            self.punish(violation)
+
     def fail(self, error: AMQPError, reason: Error) -> None:
         """End the connection for a reason of ours, which a close frame tells the peer where one can be sent."""
         if self.state in (OPEN_RCVD, OPENED, OPEN_SENT, OPEN_PIPE):
@@ -561,6 +568,11 @@ class Connection(Endpoint):
         """Note that a sender is in the middle of a large message."""
         self._partials.append(sender)
         self.notify()
+
+    def resume_partials(self) -> None:
+        """Have large messages go on, if there are any."""
+        if self._partials:
+            self.notify()
 
     def drop_partial(self, sender: Sender) -> None:
         """Forget a sender's large message."""

@@ -62,6 +62,7 @@ class Link(Endpoint):
 
     __slots__ = (
         "_abandoned",
+        "_early_flow",
         "connection",
         "detached_by_peer",
         "handle",
@@ -97,6 +98,7 @@ class Link(Endpoint):
         self.rcv_settle_mode: int = options.rcv_settle_mode or ReceiverSettleMode.FIRST
         self.detached_by_peer = False
         self._abandoned = False  # who attached it does not wait any longer
+        self._early_flow: Flow | None = None  # what the peer said last before we answered its attach
 
     def __repr__(self) -> str:
         """Name connection, channel, kind, name and state."""
@@ -135,7 +137,7 @@ class Link(Endpoint):
             error: why, where it is not the normal end.
         """
         self.start_detach(closed=closed, error=error)
-        while self.state is DETACH_SENT:
+        while self.state in (ATTACH_SENT, REFUSED, DETACH_SENT):
             yield self
 
     def start_detach(self, *, closed: bool, error: Error | None = None) -> None:
@@ -144,7 +146,7 @@ class Link(Endpoint):
             self._release(LinkClosed("the link was closed"))
         elif self.state is ATTACH_SENT:
             self._abandon()
-        elif self.state is ATTACHED:
+        elif self.state is ATTACHED or self.state is ATTACH_RCVD:
             what = "closed" if closed else "detached"
             self._send_detach(closed, error, LinkClosed(f"the {self.kind} was {what}"))
 
@@ -162,6 +164,7 @@ class Link(Endpoint):
             raise InvalidState(f"there is no attach to answer in state {self.state.name}")
         assert self.remote_attach is not None
         self.options = options
+        self._take_options()
         if options.snd_settle_mode is None:
             self.snd_settle_mode = self.remote_attach.snd_settle_mode
         else:
@@ -171,17 +174,20 @@ class Link(Endpoint):
         )
         self._send_attach()
         self._begin_work()
+        if self._early_flow is not None:
+            self.connection.guard(self._apply_flow, self._early_flow)
+            self._early_flow = None
 
     def refuse(self, error: Error) -> None:
         """Answer the peer's attach with a null terminus, then detach with the reason (§2.6.3).
 
+        Harmless where the link is over already.
+
         Args:
             error: the reason.
         """
-        if self.state is not ATTACH_RCVD:
-            raise InvalidState(f"there is no attach to refuse in state {self.state.name}")
-        self._write_attach(source=None, target=None)
-        self._send_detach(True, error, LinkClosed("the link was refused"))
+        if self.state is ATTACH_RCVD:
+            self._send_detach(True, error, LinkClosed("the link was refused"))
 
     @property
     def key(self) -> tuple[str, bool]:
@@ -223,6 +229,9 @@ class Link(Endpoint):
 
     def _fill_attach(self, attach: Attach) -> None:
         """Add what is the role's own."""
+
+    def _take_options(self) -> None:
+        """Take over what the role needs of the options with which the link is accepted."""
 
     def receive_attach(self, attach: Attach) -> None:
         """Take the peer's attach."""
@@ -282,13 +291,18 @@ class Link(Endpoint):
 
     def _send_detach(self, closed: bool, error: Error | None, cause: AMQPError) -> None:
         if self.state is ATTACH_RCVD:
-            self.state = ATTACHED  # refused: the attach that stands before the detach is written
+            self._attach_nothing()
         following = self._following(Input.SEND_DETACH)
         self._before_detach()
         self.session.flush()
         self.connection.write(self.session.channel, Detach(handle=self.handle, closed=closed, error=error))
         self.state = following
         self._over(cause)
+
+    def _attach_nothing(self) -> None:
+        """Answer the peer's attach without a terminus, for a detach to follow (§2.6.3)."""
+        self._write_attach(source=None, target=None)
+        self._transition(Input.SEND_ATTACH)
 
     def _before_detach(self) -> None:
         """Finish what must not be left half done on the wire."""
@@ -300,6 +314,8 @@ class Link(Endpoint):
             self._release(LinkClosed("the link was closed"))
             return
         refused = self.state is REFUSED
+        if self.state is ATTACH_RCVD:
+            self._attach_nothing()
         self._transition(Input.RECV_DETACH)
         self.detached_by_peer = True
         self.session.flush()
@@ -312,8 +328,6 @@ class Link(Endpoint):
 
     def fail(self, error: AMQPError, reason: Error) -> None:
         """Close the link for a reason of ours that the detach frame tells the peer."""
-        if self.state is ATTACH_RCVD:
-            self._write_attach(source=None, target=None)
         if self.state is ATTACHED or self.state is ATTACH_RCVD:
             self._send_detach(True, reason, error)
         else:
@@ -362,9 +376,14 @@ class Link(Endpoint):
         if flow.properties:
             self.connection.emit(LinkStateReceived(self, flow.properties))
         if self.state is ATTACHED:
-            self._take_flow(flow)
-            if flow.echo:
-                self.session.request_flow(self)
+            self._apply_flow(flow)
+        elif self.state is ATTACH_RCVD:
+            self._early_flow = flow
+
+    def _apply_flow(self, flow: Flow) -> None:
+        self._take_flow(flow)
+        if flow.echo:
+            self.session.request_flow(self)
 
     def _take_flow(self, flow: Flow) -> None:
         raise NotImplementedError

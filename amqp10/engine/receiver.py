@@ -15,6 +15,7 @@ from amqp10._codec import Delivery, Settlement, encode_composite, new_delivery
 from amqp10.engine.endpoint import Operation, Violation
 from amqp10.engine.events import DeliveriesArrived
 from amqp10.engine.link import ATTACHED, DETACH_SENT, Link
+from amqp10.engine.serial import difference
 from amqp10.engine.windows import IncomingCredit
 from amqp10.errors import AMQPError, Condition, EncodeError, InvalidState
 from amqp10.outcomes import RELEASED, Accepted, DeliveryState, Released
@@ -43,9 +44,23 @@ class _Partial:
     delivery_id: int
     delivery_tag: bytes
     message_format: int
+    resumed: bool  # an unsettled delivery of an earlier link, which we do not know
+    settles_first: bool  # whatever the link's rcv-settle-mode says
+    state: Any = None  # the sender's
     settled: bool = False
+    counted: bool = False  # a flow of the sender counted it already
+    frames: int = 0
     size: int = 0
     payload: list[bytes] = field(default_factory=list)
+
+    def add(self, transfer: Transfer, payload: bytes) -> None:
+        """Take a frame."""
+        self.frames += 1
+        self.settled = self.settled or bool(transfer.settled)
+        self.state = self.state if transfer.state is None else transfer.state
+        if not self.resumed:
+            self.size += len(payload)
+            self.payload.append(payload)
 
 
 class Receiver(Link):
@@ -59,6 +74,9 @@ class Receiver(Link):
     """
 
     __slots__ = (
+        "_extra_frames",
+        "_first",
+        "_large",
         "_max_message_size",
         "_partial",
         "_paused",
@@ -85,6 +103,9 @@ class Receiver(Link):
         self._partial: _Partial | None = None
         self._paused = 0  # the automatic credit that pause() suspended
         self._second = False  # rcv-settle-mode second was agreed
+        self._first: set[int] = set()  # deliveries that settle first all the same
+        self._large: dict[int, int] = {}  # of deliveries that wait: how many frames beyond one they came in
+        self._extra_frames = 0  # the sum of these
         self._max_message_size = options.max_message_size or 0
         # What a delivery calls to be settled; a driver that must lock puts itself in between.
         self._settle: Callable[[Delivery, Any], None] = self.settle
@@ -104,6 +125,7 @@ class Receiver(Link):
 
     def receive_run(self, run: TransferRun) -> None:
         """Take a run that `admits` let in."""
+        self.session.take_delivery_ids(run.first, run.count)
         self.credit.receive(run.count)
         if not run.settled:
             self.session.incoming.extend(run.deliveries)
@@ -118,7 +140,9 @@ class Receiver(Link):
             raise Violation(self, Condition.NOT_ALLOWED, "a delivery began before the one before it was complete")
         self._check_credit()
         self._check_size(len(delivery.payload))
+        self.session.take_delivery_ids(delivery.delivery_id, 1)
         delivery.receiver = self
+        self.credit.receive(1)
         self._take_in(delivery)
 
     def receive_transfer(self, transfer: Transfer, payload: bytes) -> None:
@@ -131,16 +155,16 @@ class Receiver(Link):
         else:
             self._check_continuation(partial, transfer)
         if transfer.aborted:
-            self._abort()
+            self._partial = None
+            self.credit.uncertain += 1  # ends differ on whether an aborted delivery counts
+            self._pass_over(partial)
             return
         self._partial = partial
-        partial.settled = partial.settled or bool(transfer.settled)
-        partial.size += len(payload)
+        partial.add(transfer, payload)
         self._check_size(partial.size)
-        partial.payload.append(payload)
         if not transfer.more:
             self._partial = None
-            self._take_in(self._assemble(partial))
+            self._complete(partial)
 
     def _begin_delivery(self, transfer: Transfer) -> _Partial:
         if transfer.delivery_id is None or transfer.delivery_tag is None:
@@ -148,8 +172,22 @@ class Receiver(Link):
             raise Violation(self, Condition.NOT_ALLOWED, "the first transfer of a delivery without delivery-id or tag")
         if len(transfer.delivery_tag) > _MAX_TAG:
             raise Violation(self, Condition.INVALID_FIELD, "a delivery-tag of more than 32 bytes")
+        if transfer.state is not None and not isinstance(transfer.state, DeliveryState):
+            raise Violation(self, Condition.INVALID_FIELD, "transfer.state is no delivery state")
         self._check_credit()
-        return _Partial(transfer.delivery_id, transfer.delivery_tag, transfer.message_format or 0)
+        first = self._check_mode(transfer)
+        self.session.take_delivery_ids(transfer.delivery_id, 1)
+        tag, message_format = transfer.delivery_tag, transfer.message_format or 0
+        return _Partial(transfer.delivery_id, tag, message_format, transfer.resume, first)
+
+    def _check_mode(self, transfer: Transfer) -> bool:
+        """§2.7.5, rcv-settle-mode: tell whether the delivery settles first though the link's mode is second."""
+        mode = transfer.rcv_settle_mode
+        if mode is None or transfer.settled:
+            return False
+        if mode not in (0, 1) or (mode == ReceiverSettleMode.SECOND and not self._second):
+            raise Violation(self, Condition.INVALID_FIELD, f"transfer.rcv-settle-mode {mode} against the link's")
+        return self._second and mode == ReceiverSettleMode.FIRST
 
     def _check_continuation(self, partial: _Partial, transfer: Transfer) -> None:
         """§2.7.5: what a continuation repeats must be what the first transfer said."""
@@ -174,14 +212,23 @@ class Receiver(Link):
                 f"a message of more than {self._max_message_size} bytes (max-message-size)",
             )
 
-    def _abort(self) -> None:
-        """An aborted delivery has used its credit, and gives it back at once."""
-        self._partial = None
-        self.credit.receive(1)
+    def _pass_over(self, partial: _Partial) -> None:
+        """Count a delivery that the application will not see: it uses its credit, and gives it back at once."""
+        self._count(partial)
         self._give_back()
 
-    def _assemble(self, partial: _Partial) -> Delivery:
-        return new_delivery(
+    def _count(self, partial: _Partial) -> None:
+        if partial.counted:
+            self.credit.complete()
+        else:
+            self.credit.receive(1)
+
+    def _complete(self, partial: _Partial) -> None:
+        if partial.resumed:
+            # §2.7.5: resumed deliveries that are not in our unsettled map, which is always empty, are ignored.
+            self._pass_over(partial)
+            return
+        delivery = new_delivery(
             self.delivery_class,
             self,
             partial.delivery_id,
@@ -190,9 +237,16 @@ class Receiver(Link):
             partial.settled,
             partial.payload,
         )
+        delivery.remote_state = partial.state
+        if partial.settles_first:
+            self._first.add(partial.delivery_id)
+        if partial.frames > 1:
+            self._large[partial.delivery_id] = partial.frames - 1
+            self._extra_frames += partial.frames - 1
+        self._count(partial)
+        self._take_in(delivery)
 
     def _take_in(self, delivery: Delivery) -> None:
-        self.credit.receive(1)
         if not delivery.settled:
             self.session.incoming.add(delivery)
         self.deliveries.append(delivery)
@@ -211,15 +265,29 @@ class Receiver(Link):
         if not deliveries:
             return None
         delivery = deliveries.popleft()
-        if delivery.presettled:
+        if delivery.settled:
             self._give_back()
+        if self._large:
+            self._let_go(delivery)
         if not len(deliveries) & _WINDOW_STEP:
             self.session.refresh_window()
         return delivery
 
+    def _let_go(self, delivery: Delivery) -> None:
+        """Count the room that a delivery leaves, beyond the one frame that every delivery has."""
+        frames = self._large.pop(delivery.delivery_id, 0)
+        if frames:
+            self._extra_frames -= frames
+            self.session.refresh_window()
+
+    @property
+    def held_frames(self) -> int:
+        """The frames of the deliveries that wait to be taken."""
+        return len(self.deliveries) + self._extra_frames
+
     def put_back(self, delivery: Delivery) -> None:
         """Undo the last `take`: the delivery is the next again."""
-        if delivery.presettled:
+        if delivery.settled:
             self.credit.outstanding += 1
         self.deliveries.appendleft(delivery)
 
@@ -229,10 +297,12 @@ class Receiver(Link):
         count = len(self.deliveries)
         while self.deliveries:
             delivery = self.deliveries.popleft()
-            if delivery.presettled:
+            if delivery.settled:
                 self._give_back()
-            elif not delivery.settled and self.state is ATTACHED:
+            elif self.state is ATTACHED:
                 self.settle(delivery, RELEASED)
+        self._large.clear()
+        self._extra_frames = 0
         return count
 
     # --- settlement ---------------------------------------------------------------------------------------------------
@@ -252,7 +322,7 @@ class Receiver(Link):
             raise self.error.again()
         if state is not None and type(state) not in _PLAIN_OUTCOMES:
             self._check_state(state)
-        if self._second and state is not None:
+        if self._second and state is not None and not self._settles_first(delivery):
             self._settle_second(delivery, state)
         else:
             assert self._settlement is not None
@@ -278,9 +348,18 @@ class Receiver(Link):
         self.session.dispositions.add(delivery.delivery_id, state, False)
         self.session.mark_dirty()
 
+    def _settles_first(self, delivery: Delivery) -> bool:
+        if delivery.delivery_id not in self._first:
+            return False
+        self._first.discard(delivery.delivery_id)
+        return True
+
     def settled_by_sender(self, delivery: Delivery) -> None:
-        """Learn that the sender settled a delivery: its credit comes back."""
-        self._give_back()
+        """Learn that the sender settled a delivery: its credit comes back, if it does not wait to be taken."""
+        self._first.discard(delivery.delivery_id)
+        queue = self.deliveries
+        if not queue or difference(delivery.delivery_id, queue[0].delivery_id) < 0:
+            self._give_back()
 
     def _give_back(self) -> None:
         self.credit.outstanding -= 1
@@ -373,9 +452,13 @@ class Receiver(Link):
     def _take_flow(self, flow: Flow) -> None:
         """Take the sender's count: it moves past what we saw when the sender drained."""
         self.available = flow.available
-        count = self.credit.delivery_count if flow.delivery_count is None else flow.delivery_count
-        if not self.credit.confirm(count, flow.link_credit or 0):
+        known = self.credit.delivery_count
+        count = known if flow.delivery_count is None else flow.delivery_count
+        partial = self._partial
+        if not self.credit.confirm(count, flow.link_credit, in_delivery=partial is not None):
             raise Violation(self, Condition.TRANSFER_LIMIT_EXCEEDED, "flow counts deliveries beyond the credit")
+        if partial is not None and difference(count, known) > 0:
+            partial.counted = True  # some senders count a delivery with its first frame, some with its last
         self.connection.changed(self)
         if not self._paused and self.credit.is_due:
             self.session.request_flow(self)
@@ -391,6 +474,12 @@ class Receiver(Link):
         flow.drain = credit.draining
 
     # --- attach and detach --------------------------------------------------------------------------------------------
+
+    def _take_options(self) -> None:
+        self._max_message_size = self.options.max_message_size or 0
+        count = self.credit.delivery_count
+        self.credit = IncomingCredit(self.options.credit)
+        self.credit.start(count)
 
     def _fill_attach(self, attach: Attach) -> None:
         attach.max_message_size = self._max_message_size or None
@@ -408,11 +497,6 @@ class Receiver(Link):
         assert self.remote_handle is not None
         assert self.session.remote_channel is not None
         self._second = self.rcv_settle_mode == ReceiverSettleMode.SECOND
-        self._max_message_size = self.options.max_message_size or 0
-        if self.credit.window != self.options.credit:
-            count = self.credit.delivery_count
-            self.credit = IncomingCredit(self.options.credit)
-            self.credit.start(count)
         if self.connection.quirks.overruns_credit:
             self.credit.slack = max(self.credit.window, _QUIRK_SLACK)
         self._settlement = Settlement(
@@ -432,6 +516,7 @@ class Receiver(Link):
     def _end_work(self, error: AMQPError) -> None:
         self._partial = None
         self._settle = self.settle  # which raises the error
+        self._first.clear()
         self.session.incoming.take_all(self)
         if self.session.remote_channel is not None and self.remote_handle is not None:
             self.connection.reader.unbind(self.session.remote_channel, self.remote_handle)

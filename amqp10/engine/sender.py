@@ -237,7 +237,7 @@ class Sender(Link):
                 self.connection.emit(OutcomesArrived(self, [delivery]))
             if self.draining:
                 self.session.request_flow(self)  # it was waiting for the message to be whole
-            self.notify_ready()
+            self._partial_is_over()
         return frames
 
     def abandon(self, delivery: OutgoingDelivery) -> bool:
@@ -261,14 +261,25 @@ class Sender(Link):
         delivery.settled = True
 
     def _write_abort(self) -> None:
-        self.connection.write(self.session.channel, Transfer(handle=self.handle, aborted=True))
-        self.session.outgoing_window.spend(1)
+        self._write_aborted_transfer()
         self._drop_partial()
         # Ends differ on whether an aborted delivery uses credit: say where our count is.
         self.session.request_flow(self)
+        self._partial_is_over()
+
+    def _write_aborted_transfer(self) -> None:
+        self.connection.write(self.session.channel, Transfer(handle=self.handle, aborted=True))
+        self.session.outgoing_window.spend(1)
+
+    def _partial_is_over(self) -> None:
+        """Tell who waits for the large message to be out of the way."""
         self.notify_ready()
+        if self.watchers:
+            self.connection.changed(self)
 
     def _drop_partial(self) -> None:
+        if self._partial is not None:
+            self._partial.discard()
         self._partial = None
         self._aborting = False
         self.connection.drop_partial(self)
@@ -340,6 +351,7 @@ class Sender(Link):
         # §2.6.7: link-credit_snd := delivery-count_rcv + link-credit_rcv - delivery-count_snd
         self.link_credit = max(0, flow.link_credit + difference(known, self.delivery_count))
         self.draining = flow.drain
+        self.notify_ready()
         if flow.drain:
             # Written after what waits to be sent has had its chance.
             self.session.request_flow(self)
@@ -358,6 +370,11 @@ class Sender(Link):
 
     # --- attach and detach --------------------------------------------------------------------------------------------
 
+    def _take_options(self) -> None:
+        self.delivery_count = self.options.initial_delivery_count
+        self._max_unsettled = self.options.max_unsettled
+        self._max_unsettled_bytes = self.options.max_unsettled_bytes
+
     def _fill_attach(self, attach: Attach) -> None:
         attach.initial_delivery_count = self.delivery_count
 
@@ -369,18 +386,13 @@ class Sender(Link):
         self._size_limit = self.max_message_size or _NO_LIMIT
 
     def _before_detach(self) -> None:
-        partial = self._partial
-        if partial is not None:
-            # The delivery itself ends with the link, in doubt.
-            if self.may_continue:
-                self._write_abort()
-            else:
-                self._drop_partial()
+        if self.may_continue:
+            self._write_aborted_transfer()  # the delivery itself ends with the link, in doubt
 
     def _end_work(self, error: AMQPError) -> None:
         left = self.session.unsettled.take_all(self.tally)
         if self._partial is not None:
-            if self._partial.presettled:
+            if self._partial.presettled and not self._aborting:
                 left.append(self._partial)
             self._drop_partial()
         for delivery in left:

@@ -24,6 +24,7 @@ from amqp10.engine.link import Link
 from amqp10.engine.pool import NumberPool
 from amqp10.engine.receiver import Receiver
 from amqp10.engine.sender import Sender
+from amqp10.engine.serial import MASK, difference
 from amqp10.engine.states import SESSION_TRANSITIONS, Input, SessionState
 from amqp10.engine.windows import IncomingWindow, OutgoingWindow
 from amqp10.errors import AMQPError, Condition, EncodeError, InvalidState, SessionClosed, SessionEndedByPeer
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+_MAX_EARLY = 1000  # frames that may come for a session before we answer its begin
 _L = TypeVar("_L", bound=Link)
 UNMAPPED, BEGIN_SENT, BEGIN_RCVD, MAPPED, END_SENT, END_RCVD, DISCARDING, ENDED = SessionState
 
@@ -59,9 +61,11 @@ class Session(Endpoint):
         "_abandoned",
         "_by_name",
         "_by_remote_handle",
+        "_early",
         "_flow_due",
         "_flows",
         "_handles",
+        "_last_delivery_id",
         "_settlements",
         "_turn",
         "channel",
@@ -104,6 +108,8 @@ class Session(Endpoint):
         self._flow_due = False  # the session has a flow to write
         self._abandoned = False  # who began it does not wait any longer
         self._turn = 0  # whose sender is told first when the window opens
+        self._early: list[tuple[Performative, bytes]] = []  # what came before we answered the peer's begin
+        self._last_delivery_id: int | None = None  # of the peer's deliveries
 
     def __repr__(self) -> str:
         """Name connection, channel and state."""
@@ -136,7 +142,7 @@ class Session(Endpoint):
             error: why, where it is not the normal end.
         """
         self.start_end(error)
-        while self.state in (END_SENT, DISCARDING):
+        while self.state in (BEGIN_SENT, END_SENT, DISCARDING):
             yield self
 
     def start_end(self, error: Error | None = None) -> None:
@@ -145,8 +151,12 @@ class Session(Endpoint):
             self._release(SessionClosed("the session was ended"))
         elif self.state is BEGIN_SENT:
             self._abandoned = True
-        elif self.state is MAPPED:
-            self._send_end(error, SessionClosed("the session was ended"))
+        else:
+            if self.state is BEGIN_RCVD:
+                self._send_begin(self.remote_channel)
+            if self.state is MAPPED:
+                self._send_end(error, SessionClosed("the session was ended"))
+            self._take_early()
 
     def accept(self, options: SessionOptions | None = None) -> None:
         """Answer the peer's begin.
@@ -163,11 +173,14 @@ class Session(Endpoint):
         if options is not None:
             self._take_options(options)
         self._send_begin(self.remote_channel)
+        self._take_early()
 
     def refuse(self, error: Error) -> None:
-        """Answer the peer's begin, and end the session at once (§2.5.1)."""
-        self.accept()
-        self._send_end(error, SessionClosed("the session was refused"))
+        """Answer the peer's begin, and end the session at once (§2.5.1). Harmless where it is over already."""
+        if self.state is BEGIN_RCVD:
+            self._send_begin(self.remote_channel)
+            self._send_end(error, SessionClosed("the session was refused"))
+            self._take_early()
 
     def new_sender(self, options: SenderOptions) -> Sender:
         """Make a sender that is not attached.
@@ -247,6 +260,7 @@ class Session(Endpoint):
 
     def _receive_end(self, performative: End) -> None:
         waited = self.state is END_SENT or self.state is DISCARDING
+        self.flush()  # what we settled before we knew is settled all the same
         self._transition(Input.RECV_END)
         if not waited:
             self.connection.write(self.channel, End())
@@ -284,6 +298,9 @@ class Session(Endpoint):
 
     def receive(self, performative: Performative, payload: bytes) -> None:
         """Take a frame of the peer."""
+        if self.state is BEGIN_RCVD:
+            self._keep_early(performative, payload)
+            return
         kind = type(performative)
         if kind is End:
             self._receive_end(performative)  # type: ignore[arg-type]
@@ -291,7 +308,7 @@ class Session(Endpoint):
         if self.state is END_SENT or self.state is DISCARDING:
             return  # under way when we ended the session (§2.5.4)
         if self.state is not MAPPED:
-            raise Violation(self.connection, Condition.ILLEGAL_STATE, f"{kind.__name__} before we answered begin")
+            raise Violation(self.connection, Condition.ILLEGAL_STATE, f"{kind.__name__} in state {self.state.name}")
         if kind is Transfer:
             self._receive_transfer(performative, payload)  # type: ignore[arg-type]
         elif kind is Disposition:
@@ -304,27 +321,60 @@ class Session(Endpoint):
             assert kind is Detach, kind
             self._receive_detach(performative)  # type: ignore[arg-type]
 
+    def _keep_early(self, performative: Performative, payload: bytes) -> None:
+        """Keep a frame until our begin is out: the peer need not wait for it (§2.5.5, BEGIN_RCVD)."""
+        if type(performative) is Transfer or len(self._early) == _MAX_EARLY:
+            # Transfers need a window, which only our begin gives.
+            raise Violation(self.connection, Condition.ILLEGAL_STATE, "more than may come before we answer begin")
+        self._early.append((performative, payload))
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, []
+        for performative, payload in early:
+            if self.state is not ENDED:
+                self.connection.guard(self.receive, performative, payload)
+
     def receive_run(self, run: TransferRun) -> None:
         """Take a run of transfers for one link: the same as one after the other, at once."""
         if self.state is not MAPPED:
             if self.state is END_SENT or self.state is DISCARDING:
                 return
-            raise Violation(self.connection, Condition.ILLEGAL_STATE, "Transfer before we answered begin")
+            raise Violation(self.connection, Condition.ILLEGAL_STATE, "a transfer before we answered begin")
         link = self._link(run.handle)
         if run.count <= self.incoming_window.remaining and link.admits(run):
             self.incoming_window.receive(run.count)
             link.receive_run(run)
         else:
-            for delivery in run.deliveries:
-                self._count_frame()
-                link.receive_delivery(delivery)
+            self._receive_singly(link, run)
         self.refresh_window()
+
+    def _receive_singly(self, link: Link, run: TransferRun) -> None:
+        for delivery in run.deliveries:
+            self._count_frame()
+            try:
+                link.receive_delivery(delivery)
+            except Violation as violation:
+                # What follows is counted still: the session goes on where only the link ended.
+                self.connection.punish(violation)
+                if self.state is not MAPPED:
+                    return
 
     def _receive_transfer(self, transfer: Transfer, payload: bytes) -> None:
         link = self._link(transfer.handle)
         self._count_frame()
         link.receive_transfer(transfer, payload)
         self.refresh_window()
+
+    def take_delivery_ids(self, first: int, count: int) -> None:
+        """Note the ids of new deliveries of the peer: a sequence (§2.6), so none comes twice.
+
+        Raises:
+            Violation: they do not follow those before.
+        """
+        last = self._last_delivery_id
+        if last is not None and difference(first, last) <= 0:
+            raise Violation(self, Condition.INVALID_FIELD, f"delivery-id {first} after {last}")
+        self._last_delivery_id = (first + count - 1) & MASK
 
     def _count_frame(self) -> None:
         if not self.incoming_window.receive(1):
@@ -337,13 +387,18 @@ class Session(Endpoint):
         return link
 
     def _receive_flow(self, flow: Flow) -> None:
-        if not self.outgoing_window.update(flow.next_incoming_id, flow.incoming_window):
+        window = self.outgoing_window
+        was_closed = window.remaining <= 0
+        if not window.update(flow.next_incoming_id, flow.incoming_window):
             raise Violation(self, Condition.WINDOW_VIOLATION, "flow acknowledges transfers that were never sent")
+        self.incoming_window.next_id = flow.next_outgoing_id  # §2.5.6: the peer knows what it sent
         if flow.handle is not None:
             self._link(flow.handle).receive_flow(flow)
         elif flow.echo:
             self.request_flow()
-        self.senders_ready()
+        if was_closed and window.remaining > 0:
+            self.connection.resume_partials()
+            self.senders_ready()
 
     def _receive_disposition(self, disposition: Disposition) -> None:
         last = disposition.first if disposition.last is None else disposition.last
@@ -411,7 +466,10 @@ class Session(Endpoint):
             link = Sender(self, SenderOptions(name=attach.name, target=None))
         else:
             link = Receiver(self, ReceiverOptions(name=attach.name, source=None, credit=0))
-        self._add_link(link)
+        try:
+            self._add_link(link)
+        except InvalidState as error:
+            raise Violation(self, Condition.RESOURCE_LIMIT_EXCEEDED, str(error)) from error
         self._by_remote_handle[attach.handle] = link
         link.receive_attach(attach)
         self.connection.emit(LinkRequested(link))
@@ -445,10 +503,10 @@ class Session(Endpoint):
 
     @property
     def _held(self) -> int:
-        """Frames that fill a private session's window: deliveries that wait for the application."""
+        """Frames that fill a private session's window: those of deliveries that wait for the application."""
         if not self.options.private:
             return 0
-        return sum(len(link.deliveries) for link in self._by_name.values() if isinstance(link, Receiver))
+        return sum(link.held_frames for link in self._by_name.values() if isinstance(link, Receiver))
 
     def mark_dirty(self) -> None:
         """Note that there are dispositions or flows to write."""
@@ -465,13 +523,11 @@ class Session(Endpoint):
                 connection.counters.dispositions += queue.flush(
                     connection.writer, self.channel, connection.max_frame_size
                 )
-        flows = self._flows
-        if flows:
-            self._flows = {}
-            for link in flows:
-                if link.is_attached:
-                    self._write_flow(link)
-        elif self._flow_due:
+        flows = [link for link in self._flows if link.is_attached]
+        self._flows.clear()
+        for link in flows:
+            self._write_flow(link)
+        if self._flow_due and not flows:
             self._write_flow(None)
         self._flow_due = False
 

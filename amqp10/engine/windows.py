@@ -101,6 +101,7 @@ class IncomingCredit(ReceiverTally):
         "link_credit",
         "received",
         "slack",
+        "uncertain",
         "window",
     )
 
@@ -114,6 +115,7 @@ class IncomingCredit(ReceiverTally):
         self.highest_limit = 0  # of the delivery-limits that the sender may still go by
         self.draining = False
         self.slack = 0  # deliveries beyond the credit that are borne
+        self.uncertain = 0  # deliveries since the sender's last flow that it may not have counted
         self.due_at = _NEVER  # the `outstanding` down from which freed credit should go out
         self._set_due()
 
@@ -134,6 +136,15 @@ class IncomingCredit(ReceiverTally):
         self.outstanding += count
         self.received += count
         self._set_due()
+        self._end_drain()
+
+    def complete(self) -> None:
+        """Count a delivery that is whole now, and which the sender's flow has counted already."""
+        self.outstanding += 1
+        self.received += 1
+        self._end_drain()
+
+    def _end_drain(self) -> None:
         if self.draining and not self.link_credit:
             self.draining = False
 
@@ -183,16 +194,24 @@ class IncomingCredit(ReceiverTally):
         self.automatic = True
         self._set_due()
 
-    def confirm(self, delivery_count: int, link_credit: int) -> bool:
-        """Take the sender's view from its flow; False where it claims deliveries beyond what it was given."""
+    def confirm(self, delivery_count: int, link_credit: int | None, *, in_delivery: bool = False) -> bool:
+        """Take the sender's view from its flow; False where it claims deliveries beyond what it was given.
+
+        Args:
+            delivery_count: the sender's.
+            link_credit: the sender's; None confirms nothing.
+            in_delivery: whether frames of a delivery are still to come: a drain does not end before them.
+        """
         advance = difference(delivery_count, self.delivery_count)
-        if not 0 <= advance <= self.allowance:
+        if not -self.uncertain <= advance <= self.allowance:
             return False
+        self.uncertain = self.uncertain + 1 if in_delivery and self.uncertain else 0
         self.delivery_count = delivery_count
         self.link_credit = max(0, self.link_credit - advance)
         self._set_due()
-        confirmed = max(self.link_credit, min(link_credit, self.allowance))
-        self.highest_limit = (delivery_count + confirmed) & MASK
-        if self.draining and not self.link_credit:
-            self.draining = False
+        if link_credit is not None:
+            confirmed = max(self.link_credit, min(link_credit, self.allowance))
+            self.highest_limit = (delivery_count + confirmed) & MASK
+        if not in_delivery:
+            self._end_drain()
         return True

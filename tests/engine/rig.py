@@ -76,6 +76,10 @@ class Rig(Side):
         """Take the performatives that the engine sends."""
         return [frame.performative for frame in self.hear_frames()]
 
+    def hear_kinds(self) -> list[type[Any]]:
+        """Take what the engine sends, and say of which classes it is."""
+        return [type(performative) for performative in self.hear()]
+
     def hear_one(self, kind: type[Any]) -> Any:
         """Take what the engine sends, which must be one performative of that kind."""
         heard = self.hear()
