@@ -195,7 +195,7 @@ def test_size_is_limited() -> None:
     assert caught.value.offset == 0
 
 
-# --- what only claims to be large ---------------------------------------------------------------------------------------
+# --- what only claims to be large -------------------------------------------------------------------------------------
 
 # Elements and bytes that are not there: refused whatever the limits.
 CLAIMS = [
