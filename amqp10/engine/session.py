@@ -131,7 +131,7 @@ class Session(Endpoint):
             while self.state is BEGIN_SENT and self.error is None:
                 yield self
         except GeneratorExit:
-            self._abandoned = True
+            self.start_end()  # now if the peer has just answered, else once it has
             raise
         self.check()
 
