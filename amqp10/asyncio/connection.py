@@ -14,7 +14,7 @@ from amqp10 import engine
 from amqp10.asyncio.driver import Deadline, Driver
 from amqp10.asyncio.opening import Enterable, Opening
 from amqp10.asyncio.receiver import Receiver
-from amqp10.asyncio.sender import Receipt, Sender, raise_unread
+from amqp10.asyncio.sender import Receipt, Sender, forget_doubts, raise_unread
 from amqp10.asyncio.session import Session
 from amqp10.engine.counters import Counters
 from amqp10.engine.sasl import Anonymous, ClientMechanism, Plain, SaslClient
@@ -416,7 +416,10 @@ class Connection(Enterable):
     def _drop(self, error: Error | None) -> None:
         """Close without waiting."""
         self._release_untaken()
-        self._engine.start_close(error)
+        if self._engine.error is None:
+            senders = [link for link in self._links if isinstance(link, Sender)]
+            self._engine.start_close(error)
+            forget_doubts(senders, self._engine.error)
         self._driver.flush()
         self._driver.abort()
         self._driver.pump()

@@ -24,7 +24,7 @@ from amqp10.summary import SendSummary, delivery_error, unread_error
 if TYPE_CHECKING:
     from amqp10.asyncio.session import Session
 
-__all__ = ["Receipt", "Sender", "raise_unread"]
+__all__ = ["Receipt", "Sender", "forget_doubts", "raise_unread"]
 
 
 class Receipt(_codec.OutgoingDelivery):
@@ -346,7 +346,7 @@ class Sender(Link[engine.Sender]):
         link = self._engine
         if link.error is None:
             link.start_detach(closed=closed, error=error)
-            link.unread = [delivery for delivery in link.unread if delivery.error is not link.error]
+            forget_doubts([self], link.error)
 
     def _drop(self, closed: bool, error: Error | None) -> None:
         self._give_up_all(closed, error)
@@ -484,6 +484,18 @@ class Sender(Link[engine.Sender]):
                 self._driver.loop.call_soon(self._on_outcome, receipt)
         if self._waiting:
             self._serve()
+
+
+def forget_doubts(senders: Iterable[Sender], cause: AMQPError | None) -> None:
+    """Let go of deliveries that are in doubt since something was ended: the exception that ended it tells so.
+
+    Args:
+        senders: whose deliveries.
+        cause: the error that ending it left.
+    """
+    for sender in senders:
+        link = sender._engine
+        link.unread = [delivery for delivery in link.unread if delivery.error is not cause]
 
 
 def raise_unread(senders: Iterable[Sender]) -> None:

@@ -10,7 +10,7 @@ from amqp10 import engine
 from amqp10.asyncio.driver import Deadline
 from amqp10.asyncio.opening import Enterable, Opening
 from amqp10.asyncio.receiver import Delivery, Receiver
-from amqp10.asyncio.sender import Receipt, Sender, raise_unread
+from amqp10.asyncio.sender import Receipt, Sender, forget_doubts, raise_unread
 from amqp10.errors import AMQPError
 from amqp10.messaging import Header
 from amqp10.options import (
@@ -261,7 +261,10 @@ class Session(Enterable):
     def _drop(self, error: Error | None = None) -> None:
         """End the session without waiting."""
         self._release_untaken()
-        self._engine.start_end(error)
+        if self._engine.error is None:
+            senders = [link.owner for link in self._engine.links if isinstance(link.owner, Sender)]
+            self._engine.start_end(error)
+            forget_doubts(senders, self._engine.error)
         self._driver.pump()
 
     def _release_untaken(self) -> None:
