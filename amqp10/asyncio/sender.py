@@ -164,8 +164,9 @@ class Sender(Link[engine.Sender]):
             OperationTimeout: neither credit nor outcome came in time.
             AMQPError: why the link ended. `delivery_state` of each error says whether the message may have left.
 
-        Cancelling it before the first byte leaves nothing behind; in mid-message the transfer is aborted; after that
-        the message stays sent, unsettled and counted.
+        Cancelling it before the first byte leaves nothing behind; in mid-message the transfer is aborted (a RabbitMQ,
+        which would take that for the message's end, gets the rest); after that the message stays sent, unsettled and
+        counted.
         """
         deadline = self._send_deadline(timeout, "sending")
         receipt = self._make(message, delivery_tag, settled)

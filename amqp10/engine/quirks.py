@@ -22,10 +22,13 @@ class Quirks:
             from what its connection has sent, while its queue is ahead of that.
         frees_channels_late: for an instant after it has ended a session, what comes on that channel is lost, a begin
             among it. RabbitMQ 4.0 and 4.1: the connection learns of a session's end after the client does.
+        ignores_aborts: it does not know an aborted transfer. RabbitMQ 4.0 takes it for the last of the message, and
+            stores what it has; 3.10 ends the session.
     """
 
     overruns_credit: bool = False
     frees_channels_late: bool = False
+    ignores_aborts: bool = False
 
 
 NO_QUIRKS = Quirks()
@@ -37,4 +40,8 @@ def quirks_of(remote_open: Open) -> Quirks:
     version = str(properties.get(Symbol("version"), ""))
     if properties.get(Symbol("product")) != "RabbitMQ":
         return NO_QUIRKS
-    return Quirks(overruns_credit=version.startswith("3."), frees_channels_late=version.startswith("4."))
+    return Quirks(
+        overruns_credit=version.startswith("3."),
+        frees_channels_late=version.startswith("4."),
+        ignores_aborts=True,
+    )

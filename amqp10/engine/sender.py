@@ -243,12 +243,13 @@ class Sender(Link):
     def abandon(self, delivery: OutgoingDelivery) -> bool:
         """Stop a delivery whose sending was cancelled.
 
-        In the midst of its frames it is aborted and forgotten; after them it stays unsettled and counted.
+        In the midst of its frames it is aborted and forgotten; after them, or where the peer does not know of aborting
+        (then the rest of it goes out), it stays unsettled and counted.
 
         Returns:
             Whether it was aborted.
         """
-        if delivery is not self._partial:
+        if delivery is not self._partial or self.connection.quirks.ignores_aborts:
             return False
         self._forget(delivery)
         self._aborting = True
@@ -293,7 +294,7 @@ class Sender(Link):
             watched: those that somebody waits for, or whose outcome is not accepted.
         """
         partial = self._partial
-        if partial is not None and partial.settled and not self._aborting:
+        if partial is not None and partial.settled and not self._aborting and not self.connection.quirks.ignores_aborts:
             # The peer has heard enough: the rest of the message would be sent in vain.
             self._aborting = True
             if self.may_continue:
@@ -386,7 +387,7 @@ class Sender(Link):
         self._size_limit = self.max_message_size or _NO_LIMIT
 
     def _before_detach(self) -> None:
-        if self.may_continue:
+        if self.may_continue and not self.connection.quirks.ignores_aborts:
             self._write_aborted_transfer()  # the delivery itself ends with the link, in doubt
 
     def _end_work(self, error: AMQPError) -> None:
