@@ -277,9 +277,9 @@ class Receiver(Link[engine.Receiver]):
             How many deliveries came meanwhile.
 
         Raises:
-            OperationTimeout: the peer did not answer in time (RabbitMQ 3.10 never does).
+            OperationTimeout: the peer did not answer in time.
             InvalidState: a drain is under way.
-            AMQPError: why the link is over.
+            AMQPError: why the link is over; RabbitMQ 3.10 ends the session where there is credit left to give back.
 
         Cancelling it leaves credit unanswered; a later drain asks anew.
         """
