@@ -344,9 +344,9 @@ class Session(Endpoint):
         if run.count <= self.incoming_window.remaining and link.admits(run):
             self.incoming_window.receive(run.count)
             link.receive_run(run)
+            self.refresh_window()
         else:
             self._receive_singly(link, run)
-        self.refresh_window()
 
     def _receive_singly(self, link: Link, run: TransferRun) -> None:
         for delivery in run.deliveries:
@@ -358,6 +358,8 @@ class Session(Endpoint):
                 self.connection.punish(violation)
                 if self.state is not MAPPED:
                     return
+            else:
+                self.refresh_window()
 
     def _receive_transfer(self, transfer: Transfer, payload: bytes) -> None:
         link = self._link(transfer.handle)
