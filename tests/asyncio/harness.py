@@ -3,12 +3,13 @@
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Literal, TypeVar
 
 import uvloop
 
-__all__ = ["Interrupted", "LoopName", "Moment", "eventually", "interrupt", "open_files", "run"]
+__all__ = ["Interrupted", "LoopName", "Moment", "eventually", "interrupt", "open_files", "report", "run"]
 
 T = TypeVar("T")
 LoopName = Literal["asyncio", "uvloop"]
@@ -16,6 +17,7 @@ Moment = Literal["waiting", "ready"]
 """When a task is cancelled: as soon as it waits, or once what it waits for is there and it has not run yet."""
 
 BOUND = 10.0  # seconds that anything may take which ought to happen soon
+_TURNS = 20  # of the loop, before polling gives way to others
 
 
 def run(main: Callable[[], Coroutine[Any, Any, T]], *, loop: LoopName = "asyncio", debug: bool = True) -> T:
@@ -48,13 +50,20 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+def report(text: str) -> None:
+    """Say something in the test's output."""
+    sys.stdout.write(f"{text}\n")
+
+
 async def eventually(condition: Callable[[], object], what: str = "", *, within: float = BOUND) -> None:
     """Wait until a condition holds, by short polls."""
     loop = asyncio.get_running_loop()
     end = loop.time() + within
+    turns = 0
     while not condition():
         assert loop.time() < end, f"not within {within} s: {what or condition}"
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0 if turns < _TURNS else 0.001)
+        turns += 1
 
 
 class Interrupted(Coroutine[Any, Any, T]):

@@ -1,17 +1,17 @@
 """Every call that waits, cancelled at each of its suspensions: nothing is left behind, lost, or out of order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 import amqp10
 from tests.asyncio.broker import Broker, hold
-from tests.asyncio.harness import Moment, eventually, interrupt, run
+from tests.asyncio.harness import Moment, eventually, interrupt, report, run
 from tests.asyncio.world import World, open_world
 
-Act = Callable[[World], Awaitable[None]]
+Act = Callable[[World], Coroutine[Any, Any, None]]
 CASES: dict[str, tuple[Act, dict[str, Any]]] = {}
 
 
@@ -58,7 +58,7 @@ def test_connecting(name: str, moment: Moment) -> None:
         return run(main)
 
     count = every_suspension(attempt)
-    print(f"{name}, {moment}: cancelled at {count} points")
+    report(f"{name}, {moment}: cancelled at {count} points")
     assert count >= 3
 
 
@@ -85,10 +85,13 @@ async def open_receiver(world: World) -> None:
 
 @case()
 async def with_session_and_links(world: World) -> None:
-    async with world.connection.open_session() as session:
-        async with session.open_sender("more") as sender, session.open_receiver("more") as receiver:
-            await sender.send(b"x")
-            (await receiver.receive()).accept()
+    async with (
+        world.connection.open_session() as session,
+        session.open_sender("more") as sender,
+        session.open_receiver("more") as receiver,
+    ):
+        await sender.send(b"x")
+        (await receiver.receive()).accept()
 
 
 @case()
@@ -154,7 +157,7 @@ async def send_many_async(world: World) -> None:
 async def flush(world: World) -> None:
     bodies = [world.message() for _ in range(5)]
     for body in bodies:
-        world.sender.send_nowait(body)
+        _ = world.sender.send_nowait(body)
     await world.sender.flush()
     world.sure += bodies
 
@@ -221,13 +224,13 @@ async def wait_settled(world: World) -> None:
 
 @case(delay=0.003)
 async def close_sender(world: World) -> None:
-    world.sender.send_nowait(world.message())
+    _ = world.sender.send_nowait(world.message())
     await world.sender.close()
 
 
 @case(delay=0.003)
 async def detach_sender(world: World) -> None:
-    world.sender.send_nowait(world.message())
+    _ = world.sender.send_nowait(world.message())
     await world.sender.detach()
 
 
@@ -251,7 +254,7 @@ async def close_session(world: World) -> None:
     async with world.connection.open_session() as session:
         sender = await session.open_sender("in")
         await session.open_receiver("out")
-        sender.send_nowait(world.message())
+        _ = sender.send_nowait(world.message())
 
 
 @pytest.mark.parametrize("moment", ["waiting", "ready"])
@@ -275,7 +278,7 @@ def test_every_call(name: str, moment: Moment) -> None:
         return run(main)
 
     count = every_suspension(attempt)
-    print(f"{name}, {moment}: cancelled at {count} points")
+    report(f"{name}, {moment}: cancelled at {count} points")
     assert count >= 1
 
 
@@ -283,7 +286,7 @@ def test_every_call(name: str, moment: Moment) -> None:
 @pytest.mark.parametrize("name", ["close", "wait_closed"])
 def test_the_connection_itself(name: str, moment: Moment) -> None:
     async def close(world: World) -> None:
-        world.sender.send_nowait(world.message())
+        _ = world.sender.send_nowait(world.message())
         await world.connection.close()
 
     async def wait_closed(world: World) -> None:
@@ -306,7 +309,7 @@ def test_the_connection_itself(name: str, moment: Moment) -> None:
         return run(main)
 
     count = every_suspension(attempt)
-    print(f"{name}, {moment}: cancelled at {count} points")
+    report(f"{name}, {moment}: cancelled at {count} points")
     assert count >= 1
 
 
@@ -317,7 +320,7 @@ def test_closing_cancelled_does_not_wait() -> None:
         async with open_world() as world:
             session = await world.connection.open_session()
             world.broker.behavior.decide = hold
-            world.sender.send_nowait(world.message())
+            _ = world.sender.send_nowait(world.message())
             await eventually(lambda: world.broker.held)
             acceptor = world.broker.acceptors[0]
             acceptor.stop_reading()

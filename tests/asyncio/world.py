@@ -56,8 +56,9 @@ class World:
 
     def message(self) -> int:
         """Return the body of the next message to send."""
-        self.maybe.append(len(self.maybe))
-        return self.maybe[-1]
+        body = len(self.maybe)
+        self.maybe.append(body)
+        return body
 
     async def check(self) -> None:
         """See that all is as it was before the call, and that link and connection still work."""
