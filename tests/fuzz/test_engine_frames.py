@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amqp10._codec import CompositeBase, FrameWriter
-from amqp10.engine import Connection
+from amqp10.engine import Connection, Receiver
 from amqp10.engine.sasl import Anonymous, PlainServer, SaslClient, SaslServer
 from amqp10.options import ConnectionOptions, ReceiverOptions, SenderOptions, SessionOptions
 from amqp10.outcomes import Accepted, Modified, Received, Rejected, Released
@@ -131,10 +131,9 @@ def live(rig: Rig) -> None:
     rig.take_output()
     for session in rig.connection.sessions:
         for link in session.links:
-            deliveries = getattr(link, "deliveries", None)
-            if deliveries and link.error is None:
-                delivery = link.take()  # type: ignore[attr-defined]
-                if link.error is None and not delivery.settled:
+            if isinstance(link, Receiver) and link.error is None:
+                delivery = link.take()
+                if delivery is not None and not delivery.settled:
                     delivery.accept()
 
 
@@ -264,7 +263,7 @@ def test_any_portions_leave_the_same_as_all_at_once(
     transfers: list[tuple[int, bool, bool, bool, int]], sizes: list[int]
 ) -> None:
     stream = stream_of(transfers)
-    pieces = []
+    pieces: list[bytes] = []
     position = 0
     while position < len(stream):
         size = sizes[len(pieces) % len(sizes)]
