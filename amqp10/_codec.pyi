@@ -218,19 +218,9 @@ class OutgoingDelivery:
 
 @final
 class UnsettledIndex:
+    next_id: int
     def __len__(self) -> int: ...
     def add(self, delivery: OutgoingDelivery) -> None: ...
-    def send(
-        self,
-        writer: FrameWriter,
-        delivery: OutgoingDelivery,
-        delivery_id: int,
-        channel: int,
-        handle: int,
-        max_frame_size: int,
-        max_frames: int,
-        batchable: bool,
-    ) -> int: ...
     def settle(
         self, first: int, last: int, state: object, settled: bool
     ) -> tuple[list[SenderTally], list[OutgoingDelivery]]: ...
@@ -275,6 +265,19 @@ class Settlement:
     ) -> None: ...
     def __call__(self, delivery: Delivery, state: object) -> None: ...
     def settle(self, delivery: Delivery, state: object) -> None: ...
+
+@final
+class Outlet:
+    handle: int
+    burst: int
+    max_unsettled: int
+    max_unsettled_bytes: int
+    max_message_size: int
+    max_output: int
+    def __init__(
+        self, tally: SenderTally, index: UnsettledIndex, writer: FrameWriter, *, channel: int, max_frame_size: int
+    ) -> None: ...
+    def put(self, delivery: OutgoingDelivery, window: int, batchable: bool) -> int: ...
 
 # --- messages ---------------------------------------------------------------------------------------------------------
 

@@ -95,6 +95,7 @@ include "_codec_parts/frames.pxi"
 include "_codec_parts/unsettled.pxi"
 include "_codec_parts/dispositions.pxi"
 include "_codec_parts/settlement.pxi"
+include "_codec_parts/outlet.pxi"
 
 # C reaches these without a name; Python has no business with them.
 for internal in ("Buffer", "CompositeTable"):

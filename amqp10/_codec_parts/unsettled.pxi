@@ -160,7 +160,11 @@ cdef class UnsettledIndex(DeliveryRing):
     """The unsettled deliveries that one session has sent.
 
     The tallies of the deliveries' senders are kept in step.
+
+    Attributes:
+        next_id: the delivery-id that an Outlet gives next; it wraps.
     """
+    cdef public uint32_t next_id
 
     def add(self, OutgoingDelivery delivery not None):
         """Take in a delivery that was just given its id.
@@ -169,35 +173,6 @@ cdef class UnsettledIndex(DeliveryRing):
             ValueError: the id is not beyond the ids that are here.
         """
         self.take_in(delivery)
-
-    def send(
-        self, FrameWriter writer not None, OutgoingDelivery delivery not None, uint32_t delivery_id, uint16_t channel,
-        uint32_t handle, uint32_t max_frame_size, Py_ssize_t max_frames, bint batchable,
-    ):
-        """Number a delivery, take it in unless it is settled already, and write its first transfers.
-
-        Args:
-            writer: where to.
-            delivery: fresh, with its content encoded.
-            delivery_id: the session's number for it.
-            channel: the session's channel.
-            handle: the link's handle.
-            max_frame_size: the largest frame the peer takes, in bytes.
-            max_frames: the most frames to write now, 1 or more.
-            batchable: whether the peer may answer late.
-
-        Returns:
-            How many frames were written. The delivery is finished when its `remaining` is 0.
-
-        Raises:
-            ValueError: the id is not beyond the ids that are here.
-            InvalidState: the delivery was written before.
-        """
-        check_writable(delivery, max_frame_size)
-        delivery.delivery_id = delivery_id
-        if not delivery.presettled:
-            self.take_in(delivery)
-        return writer.put_transfers(delivery, channel, handle, max_frame_size, max_frames, batchable)
 
     cdef int take_in(self, OutgoingDelivery delivery) except -1:
         cdef uint32_t delivery_id = delivery.delivery_id

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amqp10._codec import OutgoingDelivery, SenderTally
+from amqp10._codec import OutgoingDelivery, Outlet, SenderTally
 from amqp10.engine.endpoint import Operation, Violation
 from amqp10.engine.events import OutcomesArrived, SenderReady
 from amqp10.engine.link import ATTACHED, DETACHED, Link
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Sender"]
 
 _MAX_UNREAD = 1000  # outcomes kept for who has not looked
-_NO_LIMIT = 1 << 64
+_NO_LIMIT = 0x7FFFFFFFFFFFFFFF
 _MAX_FRAME = 131_072  # bytes of a frame of ours, however large the peer would take them: others want their turn
-_OVERHEAD = 80  # bytes of a transfer frame beside its payload, at most
 _BURST = 65_536  # bytes of a large message that are written in one turn, or one frame
 
 
@@ -55,12 +54,8 @@ class Sender(Link):
         "_aborting",
         "_burst",
         "_frame_size",
-        "_max_output",
-        "_max_unsettled",
-        "_max_unsettled_bytes",
-        "_one_frame",
+        "_outlet",
         "_partial",
-        "_size_limit",
         "_writer",
         "available",
         "delivery_count",
@@ -88,15 +83,14 @@ class Sender(Link):
         self.unread: list[OutgoingDelivery] = []  # outcomes other than accepted that nobody has looked at
         self.unread_dropped = 0  # how many of them were let go to bound the list
         self._writer = session.connection.writer
-        self._max_unsettled = options.max_unsettled
-        self._max_unsettled_bytes = options.max_unsettled_bytes
         self._partial: OutgoingDelivery | None = None  # a message of which frames are still to be written
         self._aborting = False  # the partial message was given up
         self._frame_size = min(self.connection.max_frame_size, _MAX_FRAME)
         self._burst = max(1, _BURST // self._frame_size)  # frames of one message in one turn
-        self._one_frame = self._frame_size - _OVERHEAD  # bytes that surely need no second frame
-        self._size_limit = _NO_LIMIT  # max_message_size as a number
-        self._max_output = self.connection.options.limits.max_output
+        # What numbers, indexes and writes a message, and knows the bounds, once there is credit.
+        self._outlet = Outlet(
+            self.tally, session.unsettled, self._writer, channel=session.channel, max_frame_size=self._frame_size
+        )
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
@@ -117,41 +111,21 @@ class Sender(Link):
             MessageTooLarge: the message exceeds the peer's max-message-size.
             AMQPError: why the link is over.
         """
-        # Once per message: hence the attributes read once, the checks in one place, the one call into the codec.
-        tally = self.tally
-        session = self.session
-        window = session.outgoing_window
-        writer = self._writer
+        # Once per message: hence the attributes read once, and the one call into the codec, which knows the bounds.
+        window = self.session.outgoing_window
         remaining = window.remaining
-        size = delivery.size
-        if (
-            self.link_credit <= 0  # as it is in every state but attached
-            or remaining <= 0
-            or self._partial is not None
-            or tally.count >= self._max_unsettled
-            or tally.size + size > self._max_unsettled_bytes
-            or size > self._size_limit
-            or len(writer) >= self._max_output
-        ):
+        if self.link_credit <= 0 or remaining <= 0 or self._partial is not None:  # no credit where it is not attached
             self._check_send(delivery)
-        number = session.next_delivery_id
-        frames = session.unsettled.send(
-            writer,
-            delivery,
-            number,
-            session.channel,
-            self.handle,
-            self._frame_size,
-            min(self._burst, remaining),
-            batchable,
-        )
-        session.next_delivery_id = (number + 1) & MASK
+        frames = self._outlet.put(delivery, remaining, batchable)
+        if frames <= 0:
+            if not frames:
+                self._check_send(delivery)
+            self._note_written(delivery)
+            frames = -frames
         self.link_credit -= 1
         self.delivery_count = (self.delivery_count + 1) & MASK
         window.next_id = (window.next_id + frames) & MASK
         window.remaining = remaining - frames
-        if size > self._one_frame or delivery.presettled:
-            self._note_written(delivery)
         connection = self.connection
         if not connection.output_pending:
             connection.notify()
@@ -197,9 +171,9 @@ class Sender(Link):
         if self._partial is not None:
             return BufferFull("a large message before it is not yet written")
         tally = self.tally
-        if tally.count >= self._max_unsettled:
+        if tally.count >= self._outlet.max_unsettled:
             return BufferFull(f"{tally.count} deliveries are unsettled (max_unsettled)")
-        if tally.count and tally.size + size > self._max_unsettled_bytes:
+        if tally.count and tally.size + size > self._outlet.max_unsettled_bytes:
             return BufferFull(f"{tally.size} bytes are unsettled (max_unsettled_bytes)")
         if not self.connection.has_room:
             return BufferFull("the transport does not take what is written")
@@ -373,8 +347,6 @@ class Sender(Link):
 
     def _take_options(self) -> None:
         self.delivery_count = self.options.initial_delivery_count
-        self._max_unsettled = self.options.max_unsettled
-        self._max_unsettled_bytes = self.options.max_unsettled_bytes
 
     def _fill_attach(self, attach: Attach) -> None:
         attach.initial_delivery_count = self.delivery_count
@@ -384,7 +356,16 @@ class Sender(Link):
 
     def _take_attach(self, attach: Attach) -> None:
         self.max_message_size = attach.max_message_size or None  # zero is no limit (§2.7.3)
-        self._size_limit = self.max_message_size or _NO_LIMIT
+
+    def _begin_work(self) -> None:
+        outlet = self._outlet
+        outlet.handle = self.handle
+        outlet.burst = self._burst
+        outlet.max_unsettled = self.options.max_unsettled
+        outlet.max_unsettled_bytes = self.options.max_unsettled_bytes
+        outlet.max_output = self.connection.options.limits.max_output
+        if self.max_message_size is not None:
+            outlet.max_message_size = min(self.max_message_size, _NO_LIMIT)
 
     def _before_detach(self) -> None:
         if self.may_continue and not self.connection.quirks.ignores_aborts:

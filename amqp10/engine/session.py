@@ -74,7 +74,6 @@ class Session(Endpoint):
         "is_dirty",
         "incoming",
         "incoming_window",
-        "next_delivery_id",
         "options",
         "outgoing_window",
         "remote_begin",
@@ -95,8 +94,8 @@ class Session(Endpoint):
         self.remote_begin: Begin | None = None
         self.incoming_window = IncomingWindow(options.incoming_window)
         self.outgoing_window = OutgoingWindow(options.next_outgoing_id)
-        self.next_delivery_id = options.next_outgoing_id
         self.unsettled = UnsettledIndex()
+        self.unsettled.next_id = options.next_outgoing_id
         self.incoming = IncomingIndex()
         self.dispositions = DispositionQueue(True)
         self.is_dirty = False  # whether the connection knows that there is something to flush
@@ -218,7 +217,7 @@ class Session(Endpoint):
         remaining = self.outgoing_window.remaining
         self.outgoing_window = OutgoingWindow(options.next_outgoing_id)
         self.outgoing_window.remaining = remaining
-        self.next_delivery_id = options.next_outgoing_id
+        self.unsettled.next_id = options.next_outgoing_id
         self._handles.highest = min(self._handles.highest, options.handle_max)
 
     def _send_begin(self, remote_channel: int | None) -> None:
@@ -502,6 +501,11 @@ class Session(Endpoint):
         window = self.incoming_window
         if window.remaining <= window.low and window.is_due(self._held):
             self.request_flow()
+
+    @property
+    def next_delivery_id(self) -> int:
+        """What the next delivery of ours is numbered."""
+        return self.unsettled.next_id
 
     @property
     def _held(self) -> int:

@@ -11,14 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from amqp10._codec import (
     Delivery,
-    FrameWriter,
     IncomingIndex,
     OutgoingDelivery,
     SenderTally,
     UnsettledIndex,
     new_delivery,
 )
-from amqp10.errors import InvalidState
 from amqp10.outcomes import ACCEPTED, Accepted, Released
 from tests.codec.wire import HEADER, transfer
 
@@ -220,28 +218,6 @@ def test_an_index_whose_list_was_emptied_raises() -> None:
     ):
         with pytest.raises(RuntimeError):
             call()
-
-
-def test_send_numbers_takes_in_and_writes() -> None:
-    index, tally, writer = UnsettledIndex(), SenderTally(None), FrameWriter()
-    delivery, plain = outgoing(99, tally), outgoing(99, tally)
-    assert index.send(writer, delivery, MASK, 1, 0, 512, 1, False) == 1
-    expected = FrameWriter()
-    plain.delivery_id = MASK
-    expected.write_transfer(plain, 1, 0, 512, 1, False)
-    assert writer.take() == expected.take()
-    assert (delivery.delivery_id, len(index), tally.count) == (MASK, 1, 1)
-    settled = OutgoingDelivery(tally, b"x", b"", True)
-    assert index.send(writer, settled, 0, 1, 0, 512, 1, False) == 1
-    assert (settled.delivery_id, len(index), tally.count) == (0, 1, 1)
-    with pytest.raises(InvalidState):
-        index.send(writer, delivery, 1, 1, 0, 512, 1, False)
-    with pytest.raises(ValueError, match="not beyond"):
-        index.send(writer, outgoing(0, tally), MASK, 1, 0, 512, 1, False)
-    large = outgoing(0, tally, 2000)
-    assert index.send(writer, large, 1, 1, 0, 512, 2, False) == 2
-    assert large.remaining
-    assert index.take_all() == [delivery, large]
 
 
 # --- incoming ---------------------------------------------------------------------------------------------------------
