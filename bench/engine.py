@@ -7,6 +7,7 @@ that was compared and accepted, from a body to an outcome that was read.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 from amqp10._codec import OutgoingDelivery
@@ -55,11 +56,12 @@ def receive_and_accept(count: int, credit: int) -> Stopwatch:
     bodies = make_bodies()
     outgoing, expected = body_stream(bodies, count), body_stream(bodies, count)
     watch = Stopwatch()
+    answers: list[bytes] = []
+    pair.client.on_output = partial(_send_what_is_urgent, pair.client, answers)
     accepted = 0
     while accepted < count:
         data = memoryview(_fill(pair.peer, remote, outgoing))
         assert data, f"no credit after {accepted} messages"
-        answers = []
         watch.start()
         for start in range(0, len(data), _CHUNK):
             pair.client.receive_data(data[start : start + _CHUNK], 0.0)
@@ -68,11 +70,18 @@ def receive_and_accept(count: int, credit: int) -> Stopwatch:
         watch.stop()
         for answer in answers:
             pair.peer.receive_data(answer, 0.0)
+        answers.clear()
         pair.peer.events()
     assert receiver.credit.outstanding == 0
     assert remote.tally.count == 0, "an outcome is missing"
     assert not remote.unread, "a message was not accepted"
     return watch
+
+
+def _send_what_is_urgent(connection: Connection, answers: list[bytes]) -> None:
+    """Do as drivers do: what is not urgent waits for the end of the turn."""
+    if connection.urgent:
+        answers.append(connection.data_to_send(0.0))
 
 
 def _fill(connection: Connection, sender: Sender, bodies: Iterator[bytes]) -> bytes:

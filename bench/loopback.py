@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
 from types import TracebackType
@@ -34,12 +36,17 @@ _MECHANISMS = ["run length", "dispositions", "writes", "reads", "yields", "tasks
 
 
 class PeerProcess:
-    """The peer, in a process of its own. Leaving the `with` block ends it."""
+    """The peer, in a process of its own. Leaving the `with` block ends it.
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.peer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    Args:
+        core: the one it is to run on; None leaves that to the system.
+    """
+
+    def __init__(self, core: int | None = None) -> None:
+        with on_core(core):  # which a child inherits
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bench.peer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
         self.port = int(self._read())
 
     def _read(self) -> str:
@@ -66,6 +73,28 @@ class PeerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._process.communicate()
+
+
+@contextmanager
+def on_core(core: int | None) -> Iterator[None]:
+    """Keep this process, and the children it starts meanwhile, on one core; None leaves that to the system."""
+    if core is None:
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def placements() -> dict[str, tuple[int | None, int | None]]:
+    """Return how client and peer are put on cores for round trips: it matters more than all else they do."""
+    if not hasattr(os, "sched_getaffinity"):
+        return {"anywhere": (None, None)}
+    first, *others = sorted(os.sched_getaffinity(0))
+    return {"one core": (first, first), **{"two cores": (first, other) for other in others[:1]}}
 
 
 def loops() -> dict[str, Loop]:
@@ -100,8 +129,12 @@ def run(settings: Settings) -> list[Table]:
             for loop_name, loop in loops().items():
                 for name, action in actions.items():
                     _throughput(speed, mechanisms, f"{loop_name}: {name}", peer, loop, action, count)
-                latency.add(loop_name, in_loop(loop, partial(_round_trips, peer, trips)))
-                peer.report()
+    for name, (own, other) in placements().items():
+        with PeerProcess(other) as peer, on_core(own):
+            for _ in range(settings.repeat):
+                for loop_name, loop in loops().items():
+                    latency.add(f"{loop_name}, {name}", in_loop(loop, partial(_round_trips, peer, trips)))
+                    peer.report()
     speed.notes.append("CPU µs: of the client, per message; bare: asyncio moving the same bytes in the same run")
     return [speed, mechanisms, latency]
 

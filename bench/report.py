@@ -84,6 +84,7 @@ def environment() -> dict[str, Any]:
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "implementation": platform.python_implementation(),
+        "compiler": platform.python_compiler(),
         "system": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -113,7 +114,7 @@ def environment_text(facts: Mapping[str, Any]) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
     load = " ".join(f"{value:.2f}" for value in facts["load"])
     return (
-        f"amqp10 {facts['amqp10']}, {facts['implementation']} {facts['python']}, {packages}\n"
+        f"amqp10 {facts['amqp10']}, {facts['implementation']} {facts['python']} ({facts['compiler']}), {packages}\n"
         f"{facts['processor']}, {facts['cores']} cores, {facts['system']}; load average {load}"
     )
 
