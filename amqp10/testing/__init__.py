@@ -1,6 +1,31 @@
 """A scripted peer to test AMQP 1.0 with: byte by byte, in memory or over sockets, with faults where they are wanted.
 
 It stands on the codec alone and shares nothing with the engine, so the two can check each other.
+
+::
+
+    peer = ScriptedPeer()  # a script: what is expected and sent, in order
+    peer.handshake()  # headers, SASL, open, begin
+    peer.expect_sender("orders", credit=1)  # attach, its answer, a flow
+    peer.expect_transfer(HasBody(b"hello")).respond()  # accepted and settled
+    peer.expect_detach().respond(error=Error(condition="amqp:link:detach-forced"))
+    peer.ignore(End)
+    peer.expect_close().respond()
+
+Over a socket, for any client (with a loop, `async with`)::
+
+    with serve_peer(peer) as server:
+        ...  # connects to server.url
+
+In memory, for anything with `receive_data` and `data_to_send`::
+
+    wire = Pump(connection, peer, max_chunk=7, to_peer=[Delay(2.0, Attach)])
+    wire.run()
+    wire.advance(2.0)
+    peer.assert_done()
+
+What goes wrong is a `ScriptFailure` that shows the frame beside what was expected, and the exchange before it. Frames by
+the byte are made by `frame_bytes`, expected by `ScriptedPeer.expect_bytes`, and shown by `dump`.
 """
 
 from amqp10.testing.defaults import FIRST_ID, PeerOptions

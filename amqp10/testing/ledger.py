@@ -50,8 +50,8 @@ class ReceivedDelivery:
         delivery_tag: as on its first transfer.
         message_format: as on its first transfer.
         settled: whether the sender settled it, by transfer, abort or disposition.
-        payload: what came of it so far, the transfers' payloads joined.
-        frames: how many transfers it came in.
+        parts: the payloads of its transfers so far.
+        size: how many bytes these are.
         complete: whether the last of them came.
         aborted: whether the last of them gave it up.
         answered: whether the scripted peer sent a disposition for it.
@@ -63,12 +63,22 @@ class ReceivedDelivery:
     delivery_tag: bytes | None
     message_format: int | None
     settled: bool = False
-    payload: bytes = b""
-    frames: int = 0
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
     complete: bool = False
     aborted: bool = False
     answered: bool = False
     state: Any = None
+
+    @property
+    def payload(self) -> bytes:
+        """What came of it so far, in one piece."""
+        return b"".join(self.parts)
+
+    @property
+    def frames(self) -> int:
+        """How many transfers it came in so far."""
+        return len(self.parts)
 
 
 @dataclass(slots=True, eq=False)
@@ -426,8 +436,8 @@ def _transfer_received(session: Session, transfer: Transfer, payload: bytes) -> 
             session.received[transfer.delivery_id] = delivery
         link.deliveries.append(delivery)
         link.delivery_count = advance(link.delivery_count)
-    delivery.frames += 1
-    delivery.payload += payload
+    delivery.parts.append(payload)
+    delivery.size += len(payload)
     delivery.aborted = transfer.aborted
     delivery.complete = transfer.aborted or not transfer.more
     delivery.settled = delivery.settled or bool(transfer.settled) or transfer.aborted

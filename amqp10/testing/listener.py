@@ -84,7 +84,7 @@ class Listener:
 
     def _record(self, frame: Frame, arrival: Arrival) -> None:
         channel, body, payload = frame.channel, frame.performative, frame.payload
-        self._trace.append(TraceEntry(False, body, channel, payload))
+        self._trace.append(TraceEntry.of_frame(body, channel, payload, sent=False))
         self.counts[type(body)] += 1
         broken = violation(self._ledger, channel, body, payload) if self._strict else None
         if broken is not None:

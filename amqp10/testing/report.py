@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from amqp10._codec import CompositeBase
 from amqp10.testing.script import Arrival, Difference, Expectation, Step
 from amqp10.testing.text import frame_text
 
 __all__ = ["TraceEntry", "mismatch_text", "steps_text", "trace_text"]
 
+_KEPT_BYTES = 64  # of a payload
 _SHOWN_ENTRIES = 20
 _SHOWN_STEPS = 5
 
@@ -24,7 +26,8 @@ class TraceEntry:
         sent: whether the scripted peer sent it.
         performative: a frame's body; None for all that is no frame or has none.
         channel: of the frame.
-        payload: of the frame.
+        payload: of the frame, the first bytes.
+        size: of the payload, in bytes.
         label: what it is, where it has no performative.
     """
 
@@ -32,10 +35,23 @@ class TraceEntry:
     performative: Any = None
     channel: int = 0
     payload: bytes = b""
+    size: int = 0
     label: str = ""
 
+    @classmethod
+    def of_frame(cls, performative: CompositeBase, channel: int, payload: bytes, *, sent: bool) -> TraceEntry:
+        """Note a frame; what a large payload goes on with is not kept.
+
+        Args:
+            performative: its body.
+            channel: its channel.
+            payload: what follows the performative.
+            sent: whether the scripted peer sent it.
+        """
+        return cls(sent, performative, channel, payload[:_KEPT_BYTES], len(payload))
+
     def __str__(self) -> str:
-        text = self.label or frame_text(self.channel, self.performative, self.payload)
+        text = self.label or frame_text(self.channel, self.performative, self.payload, self.size)
         return f"{'→' if self.sent else '←'} {text}"
 
 

@@ -178,7 +178,7 @@ def _transfer(session: Session, transfer: Transfer, payload: bytes) -> str | Non
         return f"transfer {session.next_incoming_id} exceeds the incoming-window (§2.5.6)"
     delivery, size, settled = link.partial, len(payload), bool(transfer.settled)
     if isinstance(delivery, ReceivedDelivery):
-        size += len(delivery.payload)
+        size += delivery.size
         settled = settled or delivery.settled
         wrong = _continuation(delivery, transfer)
     else:

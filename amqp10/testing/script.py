@@ -6,6 +6,7 @@ Steps know how to compare and to describe themselves; the order in which they ar
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 _P = TypeVar("_P")
+
+_KEPT_ARRIVALS = 1000  # of one expectation
 
 
 @dataclass(slots=True, eq=False)
@@ -331,8 +334,10 @@ class Expectation(Step, Generic[_P]):
     def __init__(self, pattern: Pattern, player: Player) -> None:
         super().__init__()
         self.pattern = pattern
-        self.arrivals: list[Arrival] = []
-        """What came for it, in order."""
+        self.arrivals: deque[Arrival] = deque(maxlen=_KEPT_ARRIVALS)
+        """What came for it, in order, the latest 1 000."""
+        self.count = 0
+        """How often it came."""
         self._player = player
         self._reactions: list[Callable[[Arrival], None]] = []
         self._least, self._most = 1, 1.0  # how often it must come, and how often it may
@@ -396,11 +401,6 @@ class Expectation(Step, Generic[_P]):
         return self
 
     # --- what users ask it --------------------------------------------------------------------------------------------
-
-    @property
-    def count(self) -> int:
-        """How often it came."""
-        return len(self.arrivals)
 
     @property
     def arrival(self) -> Arrival:
@@ -474,6 +474,7 @@ class Expectation(Step, Generic[_P]):
 
     def take(self, arrival: Arrival) -> None:
         """Do what is to be done about an arrival that matches."""
+        self.count += 1
         self.arrivals.append(arrival)
         for reaction in self._reactions:
             reaction(arrival)

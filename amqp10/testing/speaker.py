@@ -55,7 +55,7 @@ class Speaker:
         self._writer.write_frame(channel, body, payload)
         self.output += self._writer.take()
         self._ledger.sent(channel, body)
-        self._trace.append(TraceEntry(True, body, channel, payload))
+        self._trace.append(TraceEntry.of_frame(body, channel, payload, sent=True))
 
     def write_header(self, protocol_id: int) -> None:
         """Write a protocol header.

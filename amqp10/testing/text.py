@@ -57,10 +57,9 @@ def text_of(value: object) -> str:
     return repr(value)
 
 
-def _bytes_text(value: bytes) -> str:
-    if len(value) <= _SHOWN_BYTES:
-        return repr(value)
-    return f"{value[:_SHOWN_BYTES]!r}… {len(value)} bytes"
+def _bytes_text(value: bytes, size: int | None = None) -> str:
+    size = len(value) if size is None else size
+    return repr(value) if size <= _SHOWN_BYTES else f"{value[:_SHOWN_BYTES]!r}… {size} bytes"
 
 
 def call_text(kind: type, fields: Mapping[str, object]) -> str:
@@ -106,9 +105,16 @@ def protocol_text(protocol_id: int) -> str:
     return _PROTOCOLS.get(protocol_id, f"of unknown protocol {protocol_id}")
 
 
-def frame_text(channel: int, performative: CompositeBase, payload: bytes) -> str:
-    """Return one line for a frame."""
-    rest = f" + {_bytes_text(payload)}" if payload else ""
+def frame_text(channel: int, performative: CompositeBase, payload: bytes, size: int | None = None) -> str:
+    """Return one line for a frame.
+
+    Args:
+        channel: its channel.
+        performative: its body.
+        payload: what follows the performative, or how that begins.
+        size: the size of the payload; None is all that is given.
+    """
+    rest = f" + {_bytes_text(payload, size)}" if payload else ""
     return f"ch {channel}  {text_of(performative)}{rest}"
 
 

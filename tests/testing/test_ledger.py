@@ -105,6 +105,37 @@ def test_counts_of_what_comes() -> None:
     assert link.link_credit == 0
 
 
+def test_settled_stays_and_aborted_ends() -> None:
+    books = ledger()
+    books.received(3, attach("in", role=False, handle=1), b"")
+    books.received(3, attach("out", role=True, handle=2), b"")
+    books.sent(9, attach("out", role=False, handle=2))
+    for first, last in (
+        (transfer(1, settled=True, more=True), Transfer(handle=0)),
+        (transfer(2, more=True), Transfer(handle=0, more=True, aborted=True)),
+    ):
+        for frame in (first, last):
+            frame.handle = 1
+            books.received(3, frame, b"")
+            frame.handle = 2
+            books.sent(9, frame)
+    (session,) = books.sessions
+    assert [(item.settled, item.complete, item.aborted) for item in session.received.values()] == [
+        (True, True, False),
+        (True, True, True),
+    ]
+    assert [item.presettled for item in session.sent.values()] == [True, True]
+    assert [link.partial for link in books.links] == [None, None]
+
+
+def test_a_begin_answers_once() -> None:
+    books = ledger()
+    books.sent(5, begin())
+    books.received(7, begin(remote_channel=5), b"")
+    books.received(8, begin(remote_channel=5), b"")
+    assert [(item.local_channel, item.remote_channel) for item in books.sessions] == [(9, 3), (5, 7), (None, 8)]
+
+
 def test_credit_before_the_delivery_count_is_known() -> None:
     books = ledger()
     books.sent(9, attach(role=False, initial_delivery_count=TOP))

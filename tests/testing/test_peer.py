@@ -293,6 +293,21 @@ def test_what_a_callable_adds_comes_next() -> None:
     assert [type(body) for body in hand.say(flow(), channel=3)] == [Detach]
 
 
+def test_whoever_carries_the_bytes_is_told_of_output() -> None:
+    peer, hand = opened()
+    calls: list[int] = []
+    peer.on_output = lambda: calls.append(len(calls))
+    peer.expect_flow()
+    peer.expect_flow().respond()
+    calls.clear()
+    hand.say(flow(), channel=3)
+    assert calls == []
+    hand.say(flow(), channel=3)
+    assert calls == [0]
+    peer.send_flow()
+    assert len(calls) > 1
+
+
 def test_call_runs_in_its_place() -> None:
     peer, hand = opened()
     seen: list[int] = []

@@ -81,5 +81,8 @@ def test_steps_are_told_with_their_place() -> None:
 
 
 def test_trace_entries() -> None:
-    assert str(TraceEntry(True, Close(), 4, b"ab")) == "→ ch 4  Close() + b'ab'"
+    assert str(TraceEntry.of_frame(Close(), 4, b"ab", sent=True)) == "→ ch 4  Close() + b'ab'"
+    large = TraceEntry.of_frame(Close(), 4, bytes(1000), sent=False)
+    assert str(large) == f"← ch 4  Close() + {bytes(24)!r}… 1000 bytes"
+    assert len(large.payload) == 64
     assert str(TraceEntry(False, label="header")) == "← header"

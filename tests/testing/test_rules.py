@@ -218,6 +218,11 @@ KEPT: list[tuple[Situation, list[CompositeBase]]] = [
     (sending, [flow(handle=0, delivery_count=60, link_credit=0, drain=True)]),
     (lambda: sending(attach_fields={"snd_settle_mode": 1}), [transfer(more=True), Transfer(handle=0, settled=True)]),
     (lambda: sending(attach_fields={"snd_settle_mode": 0}), [transfer(more=True), Transfer(handle=0, aborted=True)]),
+    (
+        lambda: sending(attach_fields={"snd_settle_mode": 1}),
+        [transfer(more=True, settled=True), Transfer(handle=0), transfer(1, aborted=True)],
+    ),
+    (lambda: sending(attach_fields={"snd_settle_mode": 0}), [transfer(aborted=True, settled=True)]),
     (sending, [transfer(3), Disposition(role=False, first=3, settled=True)]),
     (lambda: receiving(6), [Disposition(role=True, first=FIRST_ID, last=1, settled=True, state=ACCEPTED)]),
     (lambda: receiving(6), [flow(handle=0, link_credit=1), flow(handle=0, delivery_count=FIRST_ID, link_credit=9)]),
@@ -285,6 +290,9 @@ def test_remote_channel() -> None:
     assert verdict(peer) is None
     hand.say(begin(remote_channel=101), channel=5)
     assert verdict(peer) == "remote-channel 101 has no begin that waits for an answer (§2.7.2)"
+    peer, hand = tolerant()
+    hand.say(begin(remote_channel=99), channel=4)
+    assert verdict(peer) == "remote-channel 99 has no begin that waits for an answer (§2.7.2)"
 
 
 def test_incoming_window() -> None:

@@ -149,6 +149,13 @@ def test_an_expectation_counts() -> None:
     assert states == [(0, True, False, 1), (1, True, False, 1), (2, False, False, 1), (3, False, True, 0)]
 
 
+def test_an_expectation_does_not_keep_everything() -> None:
+    step = expectation(EmptyPattern()).times(0, inf)
+    for _ in range(1001):
+        step.take(Arrival(EMPTY_FRAME))
+    assert (step.count, len(step.arrivals)) == (1001, 1000)
+
+
 def test_an_expectation_of_no_frame_has_no_channel() -> None:
     step = expectation(EmptyPattern())
     step.take(Arrival(EMPTY_FRAME))
