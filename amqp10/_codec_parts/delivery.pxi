@@ -326,7 +326,7 @@ cdef class OutgoingDelivery:
 
 
 cdef bint fill_prefix(OutgoingDelivery delivery, Py_ssize_t length, object header) except -1:
-    """Write a header, if any, and the constructor of a data section of that many bytes (§3.2); say if there was room."""
+    """Write a header, if any, and the constructor of a data section of so many bytes (§3.2); say if there was room."""
     cdef uint8_t* prefix = delivery.prefix
     cdef Buffer buf
     delivery.prefix_length = 0

@@ -2,7 +2,7 @@
 # and those that came in.
 #
 # Ids grow, so the entries are a queue: a ring of ids beside a ring of deliveries, searched by halves. What is taken out
-# of turn leaves a gap, which goes when it comes to an end of the queue, or when gaps outnumber entries. All order is
+# of turn leaves a gap, which goes when it comes to an end of the queue, or when room is made. All order is
 # that of the distance from the first entry's id modulo 2**32: ids wrap where they like, and a range costs what is in
 # it, not what it claims.
 
@@ -117,13 +117,13 @@ cdef class DeliveryRing:
         return 0
 
     cdef int trim(self) except -1:
-        """Drop the gaps at both ends; close those in between, or make the rings smaller, where it is worth it."""
+        """Drop the gaps at both ends; where most of large rings is free, move to smaller ones."""
         while self.span and self.ring[self.head] is None:
             self.head = self.place(1)
             self.span -= 1
         while self.span and self.ring[self.place(self.span - 1)] is None:
             self.span -= 1
-        if self.span > 2 * self.count + RING_START or (self.capacity > RING_KEPT and self.capacity > 8 * self.count):
+        if self.capacity > RING_KEPT and self.capacity > 8 * self.count:
             self.rebuild()
         return 0
 

@@ -178,6 +178,7 @@ def test_forms_that_make_runs(fields: tuple[str, ...], wide: bool) -> None:
         (*PLAIN, "43", "42", "5601"),
         (*PLAIN, "43", "42", "42", "5000"),  # rcv-settle-mode
         (*PLAIN, "43", "42", "42", "40", "00532445"),  # state
+        (*PLAIN, "43", "42", "42", "40", "42"),  # a state that is none
         (*PLAIN, "43", "42", "42", "40", "40", "41"),  # resume
         (*PLAIN, "43", "42", "42", "40", "40", "42", "41"),  # aborted
         ("43", "43"),  # no delivery-tag
@@ -231,6 +232,15 @@ def test_what_is_malformed_is_left_to_the_slow_way(body: str) -> None:
     assert fast.feed(data) == slow.feed(data) == []
     assert fast.error is not None
     assert str(fast.error) == str(slow.error)
+
+
+@pytest.mark.parametrize("head", ["c006", "d000000009000000"])
+def test_a_list_that_goes_on_in_the_next_frame(head: str) -> None:
+    """What lies beyond the frame would complete the fields, but is not its own."""
+    data = frame("005314" + head + "03 43 43", 1) + bytes.fromhex("a00174")
+    fast, slow = bound(), bound(runs=False)
+    assert fast.feed(data) == slow.feed(data) == []
+    assert str(fast.error) == str(slow.error) != "None"
 
 
 # --- deliveries of several frames -------------------------------------------------------------------------------------
