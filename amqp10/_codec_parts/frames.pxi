@@ -78,6 +78,12 @@ cdef class FrameReader:
     cdef set unfinished  # link_key of links in the middle of a delivery of several frames
     cdef TransferRun run  # the run that the next transfer may go on
 
+    def __cinit__(self, *_arguments, **_options):
+        self.mode = EXPECT_HEADER
+        self.held = Buffer()
+        self.bindings = {}
+        self.unfinished = set()
+
     def __init__(
         self, uint32_t max_frame_size=MIN_MAX_FRAME_SIZE, *, Py_ssize_t max_depth=DEFAULT_MAX_DEPTH,
         Py_ssize_t max_elements=DEFAULT_MAX_ELEMENTS, bint runs=True,
@@ -85,11 +91,6 @@ cdef class FrameReader:
         self.max_frame_size = max_frame_size
         set_limits(&self.limits, max_depth, max_elements)
         self.runs = runs
-        self.error = None
-        self.mode = EXPECT_HEADER
-        self.held = Buffer()
-        self.bindings = {}
-        self.unfinished = set()
 
     @property
     def buffered(self):

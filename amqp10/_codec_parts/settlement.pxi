@@ -71,7 +71,7 @@ cdef class Settlement:
     cdef int put(self, Delivery delivery, object state) except -1:
         cdef DispositionQueue queue = self.queue
         cdef ReceiverTally tally = self.tally
-        if queue is None:
+        if queue is None or tally is None or self.index is None:
             raise RuntimeError("the settlement was never initialized")
         cdef bint was_empty = queue.count == 0
         queue.settle_one(delivery, state, self.index)
