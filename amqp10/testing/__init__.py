@@ -8,7 +8,7 @@ It stands on the codec alone and shares nothing with the engine, so the two can 
     peer.handshake()  # headers, SASL, open, begin
     peer.expect_sender("orders", credit=1)  # attach, its answer, a flow
     peer.expect_transfer(HasBody(b"hello")).respond()  # accepted and settled
-    peer.expect_detach().respond(error=Error(condition="amqp:link:detach-forced"))
+    peer.expect_detach(closed=True).respond()
     peer.ignore(End)
     peer.expect_close().respond()
 
@@ -24,8 +24,8 @@ In memory, for anything with `receive_data` and `data_to_send`::
     wire.advance(2.0)
     peer.assert_done()
 
-What goes wrong is a `ScriptFailure` that shows the frame beside what was expected, and the exchange before it. Frames by
-the byte are made by `frame_bytes`, expected by `ScriptedPeer.expect_bytes`, and shown by `dump`.
+What goes wrong is a `ScriptFailure` that shows the frame beside what was expected, and the exchange before it.
+`frame_bytes` makes frames byte by byte, `ScriptedPeer.expect_bytes` expects them so, `dump` shows them.
 """
 
 from amqp10.testing.defaults import FIRST_ID, PeerOptions

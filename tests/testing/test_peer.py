@@ -377,6 +377,17 @@ def test_optional_is_over_when_the_next_came() -> None:
     assert "unexpected Flow" in message_of(peer)
 
 
+def test_what_is_optional_may_come_in_any_order_before_what_must() -> None:
+    peer, hand = opened()
+    peer.expect_flow(echo=True).optional().respond()
+    peer.expect_flow(echo=False).optional()
+    peer.expect_end()
+    assert hand.say(flow(), channel=3) == []
+    assert [type(body) for body in hand.say(flow(echo=True), channel=3)] == [Flow]
+    hand.say(End(), channel=3)
+    peer.assert_done()
+
+
 def test_times() -> None:
     peer, hand = opened()
     flows = peer.expect_flow().times(2, 3)
@@ -667,6 +678,18 @@ def test_what_comes_during_a_wait_is_looked_at_afterwards() -> None:
     assert peer.failure is None
     peer.tick(1)
     assert [type(body) for body in hand.hear()] == [Flow]
+    peer.assert_done()
+
+
+def test_what_is_held_back_stays_in_order() -> None:
+    peer, hand = opened()
+    peer.expect_flow().optional()
+    peer.wait(1)
+    peer.expect_attach()
+    peer.expect_flow()
+    peer.tick(0)
+    hand.say(attach(role=True), flow(), channel=3)
+    peer.tick(1)
     peer.assert_done()
 
 
