@@ -94,7 +94,10 @@ def placements() -> dict[str, tuple[int | None, int | None]]:
     if not hasattr(os, "sched_getaffinity"):
         return {"anywhere": (None, None)}
     first, *others = sorted(os.sched_getaffinity(0))
-    return {"one core": (first, first), **{"two cores": (first, other) for other in others[:1]}}
+    found: dict[str, tuple[int | None, int | None]] = {"one core": (first, first)}
+    if others:
+        found["two cores"] = (first, others[0])
+    return found
 
 
 def loops() -> dict[str, Loop]:
