@@ -170,6 +170,12 @@ class Broker:
                 delivery.settle(ACCEPTED if state is None else state)
         return len(held)
 
+    def give_credit(self, address: str, count: int) -> None:
+        """Give who sends to an address, on a link that was given none, so much credit."""
+        link = self.link(address)
+        assert isinstance(link, Receiver)
+        link.add_credit(count)
+
     def kill(self, *, reset: bool = False) -> None:
         """Drop every connection; with a TCP reset if asked for."""
         for acceptor in self.acceptors:

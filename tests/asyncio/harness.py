@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine, Generator
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import uvloop
@@ -26,6 +27,8 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, loop: LoopName = "asyncio
     Raises:
         AssertionError: something was reported to the loop's exception handler, or a task or a file descriptor is left.
     """
+    if loop == "uvloop":
+        _warm_up()
     before = open_files()
     problems: list[dict[str, Any]] = []
 
@@ -43,6 +46,17 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, loop: LoopName = "asyncio
     assert not problems, problems
     assert open_files() == before
     return result
+
+
+@cache
+def _warm_up() -> None:
+    """Have libuv open what it keeps for the life of the process."""
+
+    async def look_up() -> None:
+        await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 1)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(look_up())
 
 
 def open_files() -> int:

@@ -100,7 +100,7 @@ class World:
             assert session._engine.channel <= count
             async with session.open_sender("other") as sender:
                 assert sender._engine.handle == 0
-                await sender.send(b"x")
+                await sender.send(b"x", timeout=5)
 
     async def _check_receiving(self) -> None:
         """Every message that was queued comes once, and the credit is whole again."""
