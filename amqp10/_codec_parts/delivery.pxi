@@ -77,7 +77,7 @@ cdef class Delivery:
     def accept(self):
         """Settle as accepted: the message was processed (§3.4.2).
 
-        Repeating it does no harm, nor does it on a delivery that came settled.
+        Repeating it does no harm, nor does it on a delivery that came settled, or that the sender has settled since.
 
         Raises:
             InvalidState: it was settled with another outcome.
@@ -157,6 +157,8 @@ cdef int settle_delivery(Delivery delivery, object state) except -1:
         return 0
     if delivery.presettled or delivery.state is state or delivery.state == state:
         return 0
+    if delivery.remote_settled and delivery.state is None:
+        return 0  # the sender settled it before we had a word
     raise InvalidState(f"the delivery was settled already, with {delivery.state!r}")
 
 
