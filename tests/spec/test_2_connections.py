@@ -19,7 +19,7 @@ def closed_with(sent: list[bytes], condition: str) -> bool:
 
 
 def test_2_2_each_peer_starts_by_sending_a_protocol_header() -> None:
-    """ "Prior to sending any frames on a connection, each peer MUST start by sending a protocol header"."""
+    """Prior to sending any frames on a connection, each peer MUST start by sending a protocol header."""
     wire = Wire()
     wire.start(wire.connection.open())
     assert wire.hear()[0] == b"AMQP\0\1\0\0"
@@ -36,7 +36,7 @@ def test_2_2_another_version_ends_the_connection() -> None:
 
 
 def test_2_2_an_accepting_peer_answers_a_version_it_does_not_speak_with_its_own() -> None:
-    """ "... MUST write a valid protocol header to the outgoing half of the socket and then close it"."""
+    """MUST write a valid protocol header to the outgoing half of the socket and then close it."""
     wire = Wire()
     assert wire.say(b"AMQP\0\0\x09\x01") == [AMQP_HEADER]
     assert wire.connection.finished
@@ -54,7 +54,7 @@ def test_2_2_an_accepting_peer_answers_a_version_it_does_not_speak_with_its_own(
     ],
 )
 def test_2_3_a_malformed_frame_closes_the_connection_with_an_error(broken: str) -> None:
-    """ "The frame is malformed if the size is less than the required frame header (8 bytes)", and the like."""
+    """The frame is malformed if the size is less than the required frame header (8 bytes), and the like."""
     wire = Wire().open()
     sent = wire.say(broken)
     assert closed_with(sent, "amqp:connection:framing-error") or closed_with(sent, "amqp:decode-error")
@@ -62,13 +62,13 @@ def test_2_3_a_malformed_frame_closes_the_connection_with_an_error(broken: str) 
 
 
 def test_2_3_the_extended_header_is_skipped() -> None:
-    """ "The treatment of this area depends on the frame type": AMQP frames ignore it."""
+    """The treatment of this area depends on the frame type: AMQP frames ignore it."""
     wire = Wire().open()
     assert wire.say("00 00 00 10  03 00 00 00  de ad be ef  00 53 18 45") == [CLOSE]
 
 
 def test_2_4_1_the_open_frame_is_on_channel_0_and_names_the_container() -> None:
-    """ "The open frame can only be sent on channel 0"; it says what it enforces, half of the idle time-out (§2.4.5)."""
+    """Open goes on channel 0 and says what its sender enforces, half of the idle time-out (§2.4.5)."""
     wire = Wire(hostname="h", idle_timeout=10.0, channel_max=255, max_frame_size=4096)
     wire.start(wire.connection.open())
     _, opened = wire.hear()
@@ -76,7 +76,7 @@ def test_2_4_1_the_open_frame_is_on_channel_0_and_names_the_container() -> None:
 
 
 def test_2_4_1_frames_of_more_than_512_bytes_wait_for_the_open() -> None:
-    """ "Prior to any explicit negotiation, the maximum frame size is 512"."""
+    """Prior to any explicit negotiation, the maximum frame size is 512."""
     wire = Wire()
     large = frame("02 00 00 00  00 53 10  d0 00 00 02 08 00 00 00 01  b1 00 00 01 ff" + " 61" * 511)
     assert len(large) > 512
@@ -89,7 +89,7 @@ def test_2_4_1_frames_of_more_than_512_bytes_wait_for_the_open() -> None:
 
 
 def test_2_4_1_a_frame_before_open_closes_the_connection() -> None:
-    """ "each peer must send an open frame before sending any other frames"."""
+    """Each peer must send an open frame before sending any other frames."""
     wire = Wire()
     wire.start(wire.connection.open())
     wire.say(AMQP_HEADER)
@@ -97,7 +97,7 @@ def test_2_4_1_a_frame_before_open_closes_the_connection() -> None:
 
 
 def test_2_4_3_a_close_is_answered_by_a_close() -> None:
-    """ "Prior to closing a connection, each peer MUST write a close frame"."""
+    """Prior to closing a connection, each peer MUST write a close frame."""
     wire = Wire().open()
     assert wire.say(CLOSE) == [CLOSE]
     assert wire.connection.finished
@@ -106,7 +106,7 @@ def test_2_4_3_a_close_is_answered_by_a_close() -> None:
 
 
 def test_2_4_3_a_close_tells_its_reason() -> None:
-    """The close frame carries "a code indicating the reason for closing"."""
+    """The close frame carries a code indicating the reason for closing."""
     wire = Wire().open()
     reason = listed("1d", "a3 16 'amqp:connection:forced'", "a1 09 'good bye!'")
     assert wire.say(spoken("18", reason)) == [CLOSE]
@@ -125,7 +125,7 @@ def test_2_4_4_open_and_close_may_be_pipelined() -> None:
 
 
 def test_2_4_5_an_empty_frame_leaves_before_the_peers_time_out() -> None:
-    """ "If a peer needs to satisfy the need to send traffic ..., it MAY send an empty frame"."""
+    """If a peer needs to satisfy the need to send traffic ..., it MAY send an empty frame."""
     wire = Wire()
     wire.start(wire.connection.open())
     wire.say(AMQP_HEADER, spoken("10", "a1 02 's1'", "40", "70 00 01 00 00", "60 ff ff", "70 00 00 07 d0"))
@@ -139,7 +139,7 @@ def test_2_4_5_an_empty_frame_leaves_before_the_peers_time_out() -> None:
 
 
 def test_2_4_5_a_silent_peer_is_closed_with_an_error() -> None:
-    """ "If the threshold is exceeded, then a peer SHOULD try to gracefully close the connection using a close frame"."""
+    """If the threshold is exceeded, a peer SHOULD try to close gracefully, with an error."""
     wire = Wire(idle_timeout=10.0).open()
     wire.tick(9.9)
     assert wire.connection.error is None
@@ -158,17 +158,17 @@ def test_2_4_5_an_empty_frame_keeps_the_connection() -> None:
 
 
 def test_2_4_6_after_a_close_with_an_error_all_but_the_close_is_dropped() -> None:
-    """DISCARDING: "any frames on the connection are silently discarded until the peer's close frame is received"."""
+    """DISCARDING: any frames on the connection are silently discarded until the peer's close frame is received."""
     wire = Wire().open()
     assert closed_with(wire.say(frame("02 00 00 05  00 53 17 45")), "amqp:not-allowed")  # end where nothing began
-    assert wire.connection.state is ConnectionState.DISCARDING
+    assert wire.connection.state.name == "DISCARDING"
     assert wire.say(BEGIN, frame("02 00 00 05  00 53 17 45")) == []
     assert wire.say(CLOSE) == []
-    assert wire.connection.state is ConnectionState.END
+    assert wire.connection.state.name == "END"
 
 
 def test_2_7_1_a_channel_beyond_channel_max_is_a_framing_error() -> None:
-    """ "If a session is begun outside of the supported channel range, the connection is closed (framing-error)"."""
+    """A session begun outside of the supported channels closes the connection: framing-error."""
     wire = Wire(channel_max=1).open()
     begun = spoken("11", "40", "43", "52 64", "52 64", channel=2)
     assert closed_with(wire.say(begun), "amqp:connection:framing-error")
@@ -176,7 +176,7 @@ def test_2_7_1_a_channel_beyond_channel_max_is_a_framing_error() -> None:
 
 @pytest.mark.parametrize("size", ["70 00 00 01 ff", "43"])
 def test_2_7_1_no_peer_may_take_less_than_512_bytes(size: str) -> None:
-    """ "Both peers MUST accept frames of up to 512 (MIN-MAX-FRAME-SIZE) octets"."""
+    """Both peers MUST accept frames of up to 512 (MIN-MAX-FRAME-SIZE) octets."""
     wire = Wire()
     wire.start(wire.connection.open())
     wire.say(AMQP_HEADER, spoken("10", "a1 02 's1'", "40", size))
@@ -185,7 +185,7 @@ def test_2_7_1_no_peer_may_take_less_than_512_bytes(size: str) -> None:
 
 
 def test_2_7_1_the_lower_channel_max_counts() -> None:
-    """ "... the maximum channel number that can be used on the connection" is the lower of both."""
+    """The maximum channel number that can be used on the connection is the lower of both."""
     wire = Wire(channel_max=5)
     wire.start(wire.connection.open())
     wire.say(AMQP_HEADER, spoken("10", "a1 02 's1'", "40", "40", "60 00 03"))

@@ -34,7 +34,7 @@ def detached_with(sent: list[bytes], condition: str) -> bool:
 
 
 def test_2_6_1_a_sender_attaches_with_its_initial_delivery_count() -> None:
-    """ "initial-delivery-count MUST NOT be null if role is sender, and it is ignored if the role is receiver"."""
+    """Initial-delivery-count MUST NOT be null if role is sender, and it is ignored if the role is receiver."""
     wire = Wire().open()
     sender = wire.begin().new_sender(
         SenderOptions(name="s", target=Target(address="q"), initial_delivery_count=0xFFFFFFFF)
@@ -47,7 +47,7 @@ def test_2_6_1_a_sender_attaches_with_its_initial_delivery_count() -> None:
 
 
 def test_2_6_1_links_pair_by_name_and_role_not_by_handle() -> None:
-    """ "Each end names its own handle": the peer's 0 here answers our 1."""
+    """Each end names its own handle: the peer's 0 here answers our 1."""
     wire = Wire().open()
     session = wire.begin()
     receiver = session.new_receiver(ReceiverOptions(name="r", source=Source(address="q")))
@@ -77,7 +77,7 @@ def test_2_6_3_a_refused_attach_gives_the_reason_of_the_detach_that_follows() ->
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_2_6_4_a_detach_is_answered_in_kind(closed: bool) -> None:
-    """ "If the closed flag was set, the partner MUST destroy the corresponding link endpoint, and reply with its own"."""
+    """If closed was set, the partner MUST destroy the link endpoint and reply with its own detach."""
     wire = Wire().open()
     sender = wire.sender()
     flag = ("41",) if closed else ()
@@ -91,14 +91,14 @@ def test_2_6_4_any_detach_answers_ours() -> None:
     sender = wire.sender()
     closing = wire.start(sender.detach(closed=True))
     assert wire.hear() == [spoken("16", "43", "41")]
-    assert not closing.done
+    assert sender.state.name == "DETACH_SENT"
     wire.say(spoken("16", "43"))
     assert closing.done
-    assert sender.state is LinkState.DETACHED
+    assert sender.state.name == "DETACHED"
 
 
 def test_2_6_7_credit_is_the_sum_of_the_receivers_count_and_credit_less_ours() -> None:
-    """ "link-credit_snd := delivery-count_rcv + link-credit_rcv - delivery-count_snd"."""
+    """Link-credit_snd := delivery-count_rcv + link-credit_rcv - delivery-count_snd."""
     wire = Wire().open()
     sender = wire.sender()
     wire.say(credit(5))
@@ -111,7 +111,7 @@ def test_2_6_7_credit_is_the_sum_of_the_receivers_count_and_credit_less_ours() -
 
 
 def test_2_6_7_a_drained_sender_uses_its_credit_up_and_says_so() -> None:
-    """ "... it MUST advance the delivery-count ... so as to consume all available link-credit, and send the flow state"."""
+    """Drained, it MUST advance the delivery-count until the credit is consumed, and send its flow state."""
     wire = Wire().open()
     sender = wire.sender()
     sent = wire.say(credit(4, "40", "41"))
@@ -134,7 +134,7 @@ def test_2_6_7_a_receiver_gives_credit_by_flow() -> None:
 
 
 def test_2_6_7_more_deliveries_than_credit_close_the_link() -> None:
-    """amqp:link:transfer-limit-exceeded: "The peer sent more message transfers than currently allowed on the link"."""
+    """Amqp:link:transfer-limit-exceeded: The peer sent more message transfers than currently allowed on the link."""
     wire = Wire().open()
     receiver = wire.receiver(credit=2)
     sent = wire.say(incoming(0), incoming(1), incoming(2))
@@ -162,7 +162,7 @@ def test_2_6_9_a_drain_asks_by_flow_and_ends_when_the_sender_has_moved_on() -> N
 
 
 def test_2_6_12_a_message_is_one_transfer_where_it_fits() -> None:
-    """handle, delivery-id, delivery-tag, message-format, settled; then the message."""
+    """Handle, delivery-id, delivery-tag, message-format, settled; then the message."""
     wire = Wire().open()
     sender = wire.sender()
     wire.say(credit(1))
@@ -187,7 +187,7 @@ def test_2_6_12_a_settled_disposition_gives_the_outcome_and_takes_the_delivery_o
 
 
 def test_2_6_12_an_unsettled_outcome_is_settled_by_the_sender() -> None:
-    """rcv-settle-mode second: "The receiver will only settle after sending the disposition and receiving ... settled"."""
+    """Rcv-settle-mode second: The receiver will only settle after sending the disposition and receiving ... settled."""
     wire = Wire().open()
     sender = wire.sender()
     wire.say(credit(1))
@@ -201,7 +201,7 @@ def test_2_6_12_an_unsettled_outcome_is_settled_by_the_sender() -> None:
 
 
 def test_2_6_12_a_range_of_equal_outcomes_is_one_disposition() -> None:
-    """ "first ... last": contiguous deliveries of equal state share a frame, across the wrap of the ids too."""
+    """First ... last: contiguous deliveries of equal state share a frame, across the wrap of the ids too."""
     wire = Wire().open()
     receiver = wire.receiver(credit=10)
     wire.hear()
@@ -212,7 +212,7 @@ def test_2_6_12_a_range_of_equal_outcomes_is_one_disposition() -> None:
 
 
 def test_2_6_14_an_aborted_delivery_is_discarded() -> None:
-    """ "Aborted messages SHOULD be discarded by the recipient"."""
+    """Aborted messages SHOULD be discarded by the recipient."""
     wire = Wire().open()
     receiver = wire.receiver(credit=10)
     wire.say(incoming(0, "42", "41"))
@@ -222,7 +222,7 @@ def test_2_6_14_an_aborted_delivery_is_discarded() -> None:
 
 
 def test_2_7_3_a_message_beyond_max_message_size_closes_the_link() -> None:
-    """amqp:link:message-size-exceeded; that the peer's own attach has no limit lifts nothing of ours."""
+    """Amqp:link:message-size-exceeded; that the peer's own attach has no limit lifts nothing of ours."""
     wire = Wire().open()
     receiver = wire.receiver(credit=10, max_message_size=8)
     sent = wire.say(incoming(0), incoming(1, payload=hex_bytes("00 53 75 a0 04 'four'")))
@@ -231,7 +231,7 @@ def test_2_7_3_a_message_beyond_max_message_size_closes_the_link() -> None:
 
 
 def test_2_7_5_the_first_transfer_needs_id_and_tag() -> None:
-    """ "The delivery-id MUST be supplied on the first transfer of a multi-transfer delivery"; so must the tag."""
+    """The delivery-id MUST be supplied on the first transfer of a multi-transfer delivery; so must the tag."""
     wire = Wire().open()
     wire.receiver(credit=10)
     assert detached_with(wire.say(spoken("14", "43", payload=X)), "amqp:not-allowed")
@@ -239,7 +239,7 @@ def test_2_7_5_the_first_transfer_needs_id_and_tag() -> None:
 
 @pytest.mark.parametrize("other", [("70 00 00 00 05",), ("40", "a0 01 'z'"), ("40", "40", "52 09")])
 def test_2_7_5_a_continuation_may_not_contradict_what_it_continues(other: tuple[str, ...]) -> None:
-    """ "It is an error if the delivery-id on a continuation transfer differs from the delivery-id on the first"."""
+    """It is an error if the delivery-id on a continuation transfer differs from the delivery-id on the first."""
     wire = Wire().open()
     wire.receiver(credit=10)
     wire.say(incoming(0, "42", "41"))

@@ -19,7 +19,7 @@ def ended_with(sent: list[bytes], condition: str) -> bool:
 
 
 def transfer(number: int, *, more: bool = False, handle: int = 0) -> bytes:
-    """Spell a transfer frame of the peer's, unsettled, with the body "x"."""
+    """Spell a transfer frame of the peer's, unsettled, with the body x."""
     body = b"x" if more else hex_bytes("00 53 75 a0 01 'x'")
     fields = (f"52 {handle:02x}", f"70 {number:08x}", "a0 01 't'", "43", "42", "41" if more else "42")
     return spoken("14", *fields, payload=body)
@@ -41,7 +41,7 @@ def test_2_5_1_a_session_begins_on_the_lowest_free_channel() -> None:
 
 
 def test_2_5_1_an_answer_names_the_remote_channel() -> None:
-    """ "The remote-channel field MUST be set" in the answer, to the channel of the begin that it answers."""
+    """The remote-channel field MUST be set in the answer, to the channel of the begin that it answers."""
     wire = Wire().open()
     assert wire.say(spoken("11", "40", "43", "52 64", "52 64", channel=7)) == [
         spoken("11", "60 00 07", "43", "70 00 00 08 00", "70 00 00 08 00", "70 00 00 ff ff"),
@@ -49,7 +49,7 @@ def test_2_5_1_an_answer_names_the_remote_channel() -> None:
 
 
 def test_2_5_4_an_end_is_answered_by_an_end() -> None:
-    """ "Sessions end automatically when the connection is closed", or by an exchange of end frames."""
+    """Sessions end automatically when the connection is closed, or by an exchange of end frames."""
     wire = Wire().open()
     session = wire.begin()
     assert wire.say(END) == [END]
@@ -58,7 +58,7 @@ def test_2_5_4_an_end_is_answered_by_an_end() -> None:
 
 
 def test_2_5_4_frames_under_way_after_our_end_do_no_harm() -> None:
-    """ "an endpoint ... SHOULD continue to accept incoming frames ... until it receives the remote end"."""
+    """An endpoint ... SHOULD continue to accept incoming frames ... until it receives the remote end."""
     wire = Wire().open()
     session = wire.begin()
     receiver = wire.receiver(session)
@@ -70,19 +70,19 @@ def test_2_5_4_frames_under_way_after_our_end_do_no_harm() -> None:
 
 
 def test_2_5_5_after_an_end_with_an_error_frames_are_discarded() -> None:
-    """DISCARDING: "a variant of END SENT where the end is triggered by an error"."""
+    """DISCARDING: a variant of END SENT where the end is triggered by an error."""
     wire = Wire().open()
     session = wire.begin()
     assert ended_with(wire.say(spoken("16", "52 09")), "amqp:session:unattached-handle")
-    assert session.state is SessionState.DISCARDING
+    assert session.state.name == "DISCARDING"
     assert wire.say(transfer(0)) == []
     assert isinstance(session.error, PeerViolation)
     assert wire.say(END) == []
-    assert session.state is SessionState.ENDED
+    assert session.state.name == "ENDED"
 
 
 def test_2_5_6_the_incoming_window_counts_frames_not_messages() -> None:
-    """ "The incoming-window defines the maximum number of incoming transfer frames"."""
+    """The incoming-window defines the maximum number of incoming transfer frames."""
     wire = Wire().open()
     session = wire.begin(incoming_window=4)
     receiver = wire.receiver(session, credit=100)
@@ -93,7 +93,7 @@ def test_2_5_6_the_incoming_window_counts_frames_not_messages() -> None:
 
 
 def test_2_5_6_more_frames_than_the_window_end_the_session() -> None:
-    """ "The peer violated incoming window for the session": amqp:session:window-violation."""
+    """The peer violated incoming window for the session: amqp:session:window-violation."""
     wire = Wire().open()
     session = wire.begin(incoming_window=4)
     wire.receiver(session, credit=100)
@@ -115,7 +115,7 @@ def test_2_5_6_the_window_is_widened_before_the_peer_starves() -> None:
 
 
 def test_2_5_6_our_transfers_stop_at_the_peers_window() -> None:
-    """ "remote-incoming-window ... reflects the maximum number of outgoing transfers that can be sent"."""
+    """Remote-incoming-window ... reflects the maximum number of outgoing transfers that can be sent."""
     wire = Wire().open()
     session = wire.connection.new_session()
     wire.start(session.begin())
@@ -132,7 +132,7 @@ def test_2_5_6_our_transfers_stop_at_the_peers_window() -> None:
 
 @pytest.mark.parametrize("seen", ["52 03", "70 ff ff ff fe"])
 def test_2_5_6_a_flow_that_acknowledges_what_was_never_sent_ends_the_session(seen: str) -> None:
-    """next-incoming-id is "the expected transfer-id of the next incoming transfer frame": no transfer of ours had it."""
+    """Next-incoming-id is the expected transfer-id of the next incoming transfer frame: no transfer of ours had it."""
     wire = Wire().open()
     wire.begin()
     sent = wire.say(spoken("13", seen, "52 02", "43", "52 64"))
@@ -143,7 +143,7 @@ def test_2_5_6_a_flow_that_acknowledges_what_was_never_sent_ends_the_session(see
 
 
 def test_2_5_6_an_echo_is_answered() -> None:
-    """ "If set to true then the receiver SHOULD send its state at the earliest convenient opportunity"."""
+    """If set to true then the receiver SHOULD send its state at the earliest convenient opportunity."""
     wire = Wire().open()
     wire.begin()
     assert wire.say(spoken("13", "43", "52 64", "43", "52 64", "40", "40", "40", "40", "42", "41")) == [
@@ -152,7 +152,7 @@ def test_2_5_6_an_echo_is_answered() -> None:
 
 
 def test_2_5_7_an_attach_on_a_handle_in_use_ends_the_session() -> None:
-    """amqp:session:handle-in-use: "An attach was received using a handle that is already in use"."""
+    """Amqp:session:handle-in-use: An attach was received using a handle that is already in use."""
     wire = Wire().open()
     session = wire.begin()
     wire.sender(session)
@@ -161,7 +161,7 @@ def test_2_5_7_an_attach_on_a_handle_in_use_ends_the_session() -> None:
 
 
 def test_2_7_2_a_handle_beyond_handle_max_is_a_framing_error() -> None:
-    """ "... MUST close the connection with the framing-error error-code"."""
+    """MUST close the connection with the framing-error error-code."""
     wire = Wire().open()
     wire.begin(handle_max=3)
     sent = wire.say(spoken("12", "a1 01 's'", "52 04", "41"))

@@ -48,7 +48,7 @@ def test_5_3_2_the_exchange_of_a_server() -> None:
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
 def test_5_3_3_5_an_outcome_other_than_ok_ends_it(code: int) -> None:
-    """ "... the server will close the connection"; and so does the client, with the code for its user."""
+    """The server will close the connection; and so does the client, with the code for its user."""
     wire = client()
     wire.say(SASL_HEADER, OFFER)
     assert wire.say(sasl("44", f"50 {code:02x}")) == []
@@ -59,7 +59,7 @@ def test_5_3_3_5_an_outcome_other_than_ok_ends_it(code: int) -> None:
 
 
 def test_5_3_3_1_one_mechanism_may_come_without_an_array() -> None:
-    """ "multiple" fields hold one value as itself (types.xml, "Composite Types")."""
+    """Multiple fields hold one value as itself (types.xml, Composite Types)."""
     wire = Wire(sasl=SaslClient([Anonymous()]))
     wire.start(wire.connection.open())
     wire.hear()
@@ -69,7 +69,7 @@ def test_5_3_3_1_one_mechanism_may_come_without_an_array() -> None:
 
 
 def test_5_3_1_a_sasl_frame_has_512_bytes_at_most() -> None:
-    """ "The maximum size of a SASL frame is defined by MIN-MAX-FRAME-SIZE"."""
+    """The maximum size of a SASL frame is defined by MIN-MAX-FRAME-SIZE."""
     wire = client()
     wire.say(SASL_HEADER, frame_bytes("02 01 00 00 00 53 40 d0 00 00 02 08 00 00 00 01 b3 00 00 01 ff" + " 41" * 511))
     assert isinstance(wire.connection.error, PeerViolation)
