@@ -40,7 +40,7 @@ def distance(start: int, end: int) -> int:
     return (end - start + (_MODULUS >> 1)) % _MODULUS - (_MODULUS >> 1)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ReceivedDelivery:
     """A delivery of the tested end.
 
@@ -70,6 +70,10 @@ class ReceivedDelivery:
     answered: bool = False
     state: Any = None
 
+    def __repr__(self) -> str:
+        end = "aborted" if self.aborted else "complete" if self.complete else "to be continued"
+        return f"<ReceivedDelivery {self.delivery_id} on {self.link.name!r}, {self.size} bytes, {end}>"
+
     @property
     def payload(self) -> bytes:
         """What came of it so far, in one piece."""
@@ -81,7 +85,7 @@ class ReceivedDelivery:
         return len(self.parts)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class SentDelivery:
     """A delivery of the scripted peer.
 
@@ -103,8 +107,11 @@ class SentDelivery:
     settled: bool = False
     dispositions: int = 0
 
+    def __repr__(self) -> str:
+        return f"<SentDelivery {self.delivery_id} on {self.link.name!r}, {'settled' if self.settled else 'unsettled'}>"
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Link:
     """One link, as both ends see it.
 
@@ -137,6 +144,9 @@ class Link:
     tags: int = 0
     deliveries: list[ReceivedDelivery] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        return f"<Link {self.name!r} in {self.session!r}>"
+
     @property
     def link_credit(self) -> int:
         """How many deliveries its sender may still start."""
@@ -153,7 +163,7 @@ class Link:
         return self.remote is not None and not self.remote_detached
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Session:
     """One session, as both ends see it.
 
@@ -183,6 +193,9 @@ class Session:
     links: list[Link] = field(default_factory=list)
     received: dict[int, ReceivedDelivery] = field(default_factory=dict)
     sent: dict[int, SentDelivery] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Session on channel {self.remote_channel} (theirs) and {self.local_channel} (ours)>"
 
     def link_by_local_handle(self, handle: int) -> Link | None:
         """Find the link we attached under a handle, and did not detach."""

@@ -35,10 +35,12 @@ from amqp10.testing.script import (
     Expectation,
     FramePattern,
     HeaderPattern,
+    LinkName,
+    SessionName,
     Step,
     Wait,
 )
-from amqp10.testing.speaker import LinkName, SessionName, Speaker
+from amqp10.testing.speaker import Speaker
 from amqp10.testing.text import ScriptFailure, call_text, protocol_text, text_of
 from amqp10.testing.vocabulary import AMQP, Vocabulary
 from amqp10.testing.wire import EMPTY_FRAME, Splitter
@@ -141,7 +143,14 @@ class ScriptedPeer(Vocabulary):
     # --- writing the script -------------------------------------------------------------------------------------------
 
     def expect(
-        self, kind: type[_P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
+        self,
+        kind: type[_P],
+        /,
+        *,
+        channel: object = ANY,
+        payload: object = ANY,
+        link: LinkName = None,
+        **fields: object,
     ) -> Expectation[_P]:
         """Expect a frame.
 
@@ -149,6 +158,7 @@ class ScriptedPeer(Vocabulary):
             kind: the performative, or the SASL body.
             channel: the frame's channel: a value, a matcher, or a predicate.
             payload: what follows the performative: a value, a matcher, or a predicate.
+            link: which link it must belong to; None is any.
             fields: fields of the performative: values, matchers, classes or predicates. None is a field that is absent
                 and has no default. Other fields may be anything.
 
@@ -158,7 +168,7 @@ class ScriptedPeer(Vocabulary):
         Raises:
             TypeError: the performative has no such field.
         """
-        return self._expect(Expectation(FramePattern(kind, channel, payload, fields), self._speaker))
+        return self._expect(Expectation(FramePattern(kind, channel, payload, fields, link), self._speaker))
 
     def expect_header(self, protocol_id: int = AMQP) -> Expectation[ProtocolHeader]:
         """Expect a protocol header of version 1.0.0.
@@ -191,7 +201,14 @@ class ScriptedPeer(Vocabulary):
         return self._expect(Expectation(EndPattern(), self._speaker))
 
     def whenever(
-        self, kind: type[_P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
+        self,
+        kind: type[_P],
+        /,
+        *,
+        channel: object = ANY,
+        payload: object = ANY,
+        link: LinkName = None,
+        **fields: object,
     ) -> Expectation[_P]:
         """Say what to do with frames that the script does not expect where they come, however many.
 
@@ -203,9 +220,10 @@ class ScriptedPeer(Vocabulary):
             kind: as for `expect`.
             channel: as for `expect`.
             payload: as for `expect`.
+            link: as for `expect`.
             fields: as for `expect`.
         """
-        expectation: Expectation[_P] = Expectation(FramePattern(kind, channel, payload, fields), self._speaker)
+        expectation: Expectation[_P] = Expectation(FramePattern(kind, channel, payload, fields, link), self._speaker)
         with self.lock:
             self._standing.append(expectation.times(0, math.inf))
         return expectation

@@ -13,10 +13,11 @@ from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from amqp10._codec import CompositeBase, Frame, ProtocolHeader
+from amqp10.performatives import Attach, Begin
 from amqp10.testing.defaults import ANSWERS
 from amqp10.testing.ledger import Link, Session
 from amqp10.testing.matchers import ANY, check_fields, matcher_of
-from amqp10.testing.text import call_text, dump, field_text, item_text
+from amqp10.testing.text import call_text, dump, field_text, item_text, text_of
 
 __all__ = [
     "Act",
@@ -29,8 +30,10 @@ __all__ = [
     "Expectation",
     "FramePattern",
     "HeaderPattern",
+    "LinkName",
     "Pattern",
     "Player",
+    "SessionName",
     "Step",
     "Wait",
     "compare",
@@ -127,31 +130,49 @@ class FramePattern(Pattern):
         channel: the channel, or a matcher of it.
         payload: what follows the performative, or a matcher of it.
         fields: the body's fields, or matchers of them; the others may be anything.
+        link: the link it must belong to; None is any, or none.
     """
 
     def __init__(
-        self, kind: type[CompositeBase], channel: object, payload: object, fields: Mapping[str, object]
+        self,
+        kind: type[CompositeBase],
+        channel: object,
+        payload: object,
+        fields: Mapping[str, object],
+        link: LinkName = None,
     ) -> None:
         check_fields(kind, fields)
+        self.link = link
         self.kind = kind
         self.channel = matcher_of(channel)
         self.payload = matcher_of(payload)
         self.fields = {name: matcher_of(value) for name, value in fields.items()}
 
     def compare(self, arrival: Arrival) -> list[Difference] | None:
-        """Compare channel, fields and payload."""
+        """Compare channel, link, fields and payload."""
         item = arrival.item
         if not isinstance(item, Frame) or not isinstance(item.performative, self.kind):
             return None
         body = item.performative
         found = [] if self.channel is ANY else [compare("channel", self.channel, item.channel)]
+        if self.link is not None:
+            found.append(self._compare_link(arrival))
         found += [compare(name, value, getattr(body, name), of=self.kind) for name, value in self.fields.items()]
         if self.payload is not ANY:
             found.append(compare("payload", self.payload, item.payload))
         return found
 
+    def _compare_link(self, arrival: Arrival) -> Difference:
+        link, meant = arrival.link, self.link
+        if isinstance(meant, Expectation):
+            meant = meant.arrivals[-1].link if meant.arrivals else None
+        agrees = link is not None and (link.name == meant if isinstance(meant, str) else link is meant)
+        return Difference("link", text_of(meant), text_of(link), agrees)
+
     def __str__(self) -> str:
         fields = dict(self.fields)
+        if self.link is not None:
+            fields["link"] = self.link
         if self.channel is not ANY:
             fields["channel"] = self.channel
         if self.payload is not ANY:
@@ -239,6 +260,9 @@ class Step:
 
     def __init__(self) -> None:
         self.origin = origin()
+
+    def __repr__(self) -> str:
+        return f"<{self} ({self.origin})>"
 
     @property
     def holds_up(self) -> bool:
@@ -512,3 +536,10 @@ class AnyOrder(Step):
 
     def __str__(self) -> str:
         return "in any order: " + "; ".join(map(str, self.open_expectations()))
+
+
+LinkName = Link | Expectation[Attach] | str | None
+"""How a script names a link: as the books have it, by the expectation of its attach, by its name; None: the latest."""
+
+SessionName = Session | Expectation[Begin] | None
+"""How a script names a session: as the books have it, by the expectation of its begin; None: the latest."""

@@ -10,17 +10,11 @@ from amqp10.performatives import Attach, Begin, Transfer
 from amqp10.testing.defaults import ANSWERS, Context, PeerOptions, complete, mirror
 from amqp10.testing.ledger import Ledger, Link, Session
 from amqp10.testing.report import TraceEntry
-from amqp10.testing.script import Arrival, Expectation
+from amqp10.testing.script import Arrival, Expectation, LinkName, SessionName
 from amqp10.testing.text import ScriptFailure, protocol_text, text_of
 from amqp10.testing.wire import EMPTY_FRAME
 
-__all__ = ["LinkName", "SessionName", "Speaker"]
-
-LinkName = Link | Expectation[Attach] | str | None
-"""How a script names a link: as the books have it, by the expectation of its attach, by its name; None: the latest."""
-
-SessionName = Session | Expectation[Begin] | None
-"""How a script names a session: as the books have it, by the expectation of its begin; None: the latest."""
+__all__ = ["Speaker"]
 
 
 class Speaker:

@@ -22,8 +22,7 @@ from amqp10.performatives import (
 )
 from amqp10.terminus import Source, Target
 from amqp10.testing.matchers import ANY, HasAddress
-from amqp10.testing.script import Expectation
-from amqp10.testing.speaker import LinkName, SessionName
+from amqp10.testing.script import Expectation, LinkName, SessionName
 from amqp10.types import Symbol
 
 __all__ = ["AMQP", "SASL", "Vocabulary"]
@@ -42,7 +41,14 @@ class Vocabulary:
     role: str
 
     def expect(
-        self, kind: type[_P], /, *, channel: object = ANY, payload: object = ANY, **fields: object
+        self,
+        kind: type[_P],
+        /,
+        *,
+        channel: object = ANY,
+        payload: object = ANY,
+        link: LinkName = None,
+        **fields: object,
     ) -> Expectation[_P]:
         """Expect a frame."""
         raise NotImplementedError
@@ -73,19 +79,19 @@ class Vocabulary:
 
     def expect_open(self, **fields: object) -> Expectation[Open]:
         """Expect an open. Args as for `expect`."""
-        return self.expect(Open, **fields)
+        return self.expect(Open, **_arguments(fields))
 
     def expect_begin(self, **fields: object) -> Expectation[Begin]:
         """Expect a begin. Args as for `expect`."""
-        return self.expect(Begin, **fields)
+        return self.expect(Begin, **_arguments(fields))
 
     def expect_attach(self, **fields: object) -> Expectation[Attach]:
         """Expect an attach. Args as for `expect`."""
-        return self.expect(Attach, **fields)
+        return self.expect(Attach, **_arguments(fields))
 
     def expect_flow(self, **fields: object) -> Expectation[Flow]:
         """Expect a flow. Args as for `expect`."""
-        return self.expect(Flow, **fields)
+        return self.expect(Flow, **_arguments(fields))
 
     def expect_transfer(self, payload: object = ANY, **fields: object) -> Expectation[Transfer]:
         """Expect one transfer: of a message in several frames, one of these.
@@ -94,23 +100,23 @@ class Vocabulary:
             payload: the payload of this frame, or a matcher of it, as `HasBody`.
             fields: as for `expect`.
         """
-        return self.expect(Transfer, payload=payload, **fields)
+        return self.expect(Transfer, payload=payload, **_arguments(fields))
 
     def expect_disposition(self, **fields: object) -> Expectation[Disposition]:
         """Expect a disposition. Args as for `expect`."""
-        return self.expect(Disposition, **fields)
+        return self.expect(Disposition, **_arguments(fields))
 
     def expect_detach(self, **fields: object) -> Expectation[Detach]:
         """Expect a detach. Args as for `expect`."""
-        return self.expect(Detach, **fields)
+        return self.expect(Detach, **_arguments(fields))
 
     def expect_end(self, **fields: object) -> Expectation[End]:
         """Expect an end. Args as for `expect`."""
-        return self.expect(End, **fields)
+        return self.expect(End, **_arguments(fields))
 
     def expect_close(self, **fields: object) -> Expectation[Close]:
         """Expect a close. Args as for `expect`."""
-        return self.expect(Close, **fields)
+        return self.expect(Close, **_arguments(fields))
 
     def send_open(self, **fields: object) -> None:
         """Send an open. Args as for `send`."""
@@ -338,5 +344,5 @@ class Vocabulary:
 
 
 def _arguments(fields: Mapping[str, object]) -> dict[str, Any]:
-    """Pass fields on to `send`, which knows the types of some."""
+    """Pass fields on to `expect` or `send`, which know the types of some."""
     return dict(fields)

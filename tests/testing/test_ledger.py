@@ -208,6 +208,22 @@ def test_what_makes_no_sense_is_left_out() -> None:
     assert books.sessions[0].next_incoming_id == 0  # the window counts it all the same
 
 
+def test_short_texts() -> None:
+    books = ledger()
+    books.received(3, attach("in", role=False), b"")
+    books.received(3, transfer(1), b"abc")
+    books.received(3, transfer(2, more=True), b"")
+    books.sent(9, attach("out", role=False))
+    books.sent(9, transfer(7))
+    (session,) = books.sessions
+    assert repr(books.link("in")) == "<Link 'in' in <Session on channel 3 (theirs) and 9 (ours)>>"
+    assert [repr(item) for item in session.received.values()] == [
+        "<ReceivedDelivery 1 on 'in', 3 bytes, complete>",
+        "<ReceivedDelivery 2 on 'in', 0 bytes, to be continued>",
+    ]
+    assert repr(session.sent[7]) == "<SentDelivery 7 on 'out', unsettled>"
+
+
 def test_open_and_close() -> None:
     books = ledger()
     assert (books.remote_open, books.local_open) == (Open(container_id="theirs"), Open(container_id="ours"))

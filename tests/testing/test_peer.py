@@ -455,6 +455,30 @@ def test_an_expectation_tells_what_came() -> None:
     assert (transfers.payload, transfers.frame.delivery_id, transfers.link) == (b"abc", 0, expected.link)
 
 
+def test_frames_are_told_apart_by_their_link() -> None:
+    peer, hand = opened()
+    first = peer.expect_sender(name="a")
+    second = peer.expect_sender(name="b")
+    hand.say(attach("a", role=False), channel=3)
+    hand.say(attach("b", role=False, handle=1), channel=3)
+    with peer.any_order():
+        on_first = peer.expect_transfer(link=first)
+        on_second = peer.expect_transfer(link="b")
+        again = peer.expect_transfer(link=first.link)
+    hand.say(transfer(0, handle=1), transfer(1), transfer(2), channel=3)
+    assert [item.frame.delivery_id for item in (on_first, on_second, again)] == [1, 0, 2]
+    peer.expect_detach(link=second)
+    hand.say(Detach(handle=0), channel=3)
+    assert "✗ link  <Link 'b' in <Session on channel 3 (theirs) and 100 (ours)>>  <Link 'a' in " in message_of(peer)
+
+
+def test_a_link_that_is_not_there_yet_matches_nothing() -> None:
+    peer, hand = opened()
+    peer.expect_flow(link=peer.expect_attach().optional())
+    hand.say(flow(), channel=3)
+    assert "✗ link  None      None" in message_of(peer)
+
+
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
@@ -665,6 +689,9 @@ def test_wait() -> None:
     assert hand.hear() == []
     assert not peer.done
     assert peer.tick(12.5) is None
+    peer.wait(1)
+    peer.disconnect()
+    assert [peer.tick(20), peer.tick(21), peer.finished] == [21, None, True]
     assert hand.hear() == [End()]
 
 
@@ -683,11 +710,13 @@ def test_what_comes_during_a_wait_is_looked_at_afterwards() -> None:
 
 def test_what_is_held_back_stays_in_order() -> None:
     peer, hand = opened()
-    peer.expect_flow().optional()
+    taken = peer.expect_flow().times(0, 2)
     peer.wait(1)
     peer.expect_attach()
     peer.expect_flow()
     peer.tick(0)
+    hand.say(flow(), channel=3)
+    assert taken.count == 1  # what may come before the wait is not held back
     hand.say(attach(role=True), flow(), channel=3)
     peer.tick(1)
     peer.assert_done()

@@ -43,6 +43,7 @@ def test_every_open_expectation_is_compared() -> None:
     peer, hand = opened()
     peer.expect_flow(echo=True).optional()
     peer.expect_flow(channel=3, drain=True)
+    peer.expect_flow(available=7)
     hand.say(flow(), channel=3)
     lines = str(peer.failure).splitlines()
     assert [line for line in lines if "✗" in line] == ["   ✗ echo  True      False", "   ✗ drain    True      False"]

@@ -120,6 +120,7 @@ def test_compare() -> None:
 )
 def test_steps_describe_themselves(step: object, text: str) -> None:
     assert str(step) == text
+    assert repr(step).startswith(f"<{text} (test_script.py:")
 
 
 def test_any_order_describes_what_is_left() -> None:
