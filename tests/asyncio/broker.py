@@ -170,6 +170,11 @@ class Broker:
                 delivery.settle(ACCEPTED if state is None else state)
         return len(held)
 
+    def credit_from(self, address: str) -> int | None:
+        """Return the credit that who takes from an address has given; None while there is nobody."""
+        links = [link for link in self.links if isinstance(link, Sender) and address_of(link) == address]
+        return links[0].link_credit if links else None
+
     def give_credit(self, address: str, count: int) -> None:
         """Give who sends to an address, on a link that was given none, so much credit."""
         link = self.link(address)
@@ -356,6 +361,11 @@ class Acceptor(asyncio.Protocol):
         """Read again."""
         assert self.transport is not None
         self.transport.resume_reading()
+
+    def freeze(self) -> None:
+        """Do nothing more at all, not even by the clock."""
+        self.stop_reading()
+        self._paused = True
 
     def send_raw(self, data: bytes) -> None:
         """Send bytes past the engine."""
