@@ -73,6 +73,12 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return found
 
 
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop(request: pytest.FixtureRequest) -> str:
+    """The name of each of the loops in turn, for `scenario`."""
+    return str(request.param)
+
+
 @pytest.fixture(params=servers.KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     """The name of each of the brokers in turn, for `fresh_broker`."""
