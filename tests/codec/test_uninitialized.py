@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -109,7 +110,8 @@ def test_copies_and_pickles(cls: Any) -> None:
         thing = cls.__new__(cls)
     except TypeError:
         return
-    for duplicate in (copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))):
+    duplicates: list[Callable[[Any], Any]] = [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))]
+    for duplicate in duplicates:
         try:
             made = duplicate(thing)
         except Exception:  # noqa: BLE001 - any will do
