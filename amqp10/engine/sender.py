@@ -288,7 +288,7 @@ class Sender(Link):
         if len(self.unread) > 2 * _MAX_UNREAD:
             self.unread = [delivery for delivery in self.unread if not delivery.read]
             self.unread_dropped += max(0, len(self.unread) - _MAX_UNREAD)
-            del self.unread[:-_MAX_UNREAD]
+            del self.unread[_MAX_UNREAD:]
 
     def remember(self, delivery: OutgoingDelivery) -> None:
         """Keep an outcome for `take_unread`: whoever waited for it has gone without reading it."""
