@@ -245,3 +245,105 @@ cdef int put_list_head(Buffer out, Py_ssize_t size, uint8_t count) except -1:
         return out.put_u8(count)
     out.put_code_u32(0xD0, <uint32_t>(size + 4))
     return out.put_u32(count)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+# Some peers answer each delivery with a frame of its own. Those that say "accepted and settled" of consecutive
+# deliveries say together what one frame could: they are read straight out of their bytes, and become it.
+
+cdef struct DispositionFields:
+    bint role
+    uint32_t first
+    uint32_t last
+
+
+cdef bint read_plain_disposition(const uint8_t* pos, const uint8_t* end, DispositionFields* fields) noexcept nogil:
+    """Read a frame's body if it is a disposition that settles as accepted; say whether it was."""
+    cdef uint32_t count
+    cdef bint settled = False
+    cdef bint batchable = False
+    if end - pos < 12 or pos[0] != 0x00 or pos[1] != 0x53 or pos[2] != 0x15:
+        return False
+    if pos[3] == 0xC0 and pos[4] == end - pos - 5:
+        count = pos[5]
+        pos += 6
+    elif pos[3] == 0xD0 and load_u32(pos + 4) == <size_t>(end - pos - 8):
+        count = load_u32(pos + 8)
+        pos += 12
+    else:
+        return False
+    if count != 5 and count != 6:
+        return False
+    if not plain_boolean(&pos, end, &fields.role) or not plain_uint(&pos, end, &fields.first):
+        return False
+    fields.last = fields.first
+    if not skip_null(&pos, end) and not plain_uint(&pos, end, &fields.last):
+        return False
+    if not plain_boolean(&pos, end, &settled) or not settled or not skip_accepted(&pos, end):
+        return False
+    if count == 6 and not skip_null(&pos, end) and not plain_boolean(&pos, end, &batchable):
+        return False
+    return pos == end
+
+
+cdef inline bint skip_accepted(const uint8_t** pos, const uint8_t* end) noexcept nogil:
+    """Pass over the outcome accepted, as list0 or as a list8 of nothing; say whether it was there."""
+    cdef const uint8_t* at = pos[0]
+    cdef Py_ssize_t left = end - at
+    if left < 4 or at[0] != 0x00 or at[1] != 0x53 or at[2] != 0x24:
+        return False
+    if at[3] == 0x45:
+        pos[0] = at + 4
+    elif left >= 6 and at[3] == 0xC0 and at[4] == 1 and at[5] == 0:
+        pos[0] = at + 6
+    else:
+        return False
+    return True
+
+
+@cython.final
+@cython.internal
+cdef class DispositionRange:
+    """A disposition that was read last, and what those that went on from it have added."""
+    cdef object performative  # None where there is nothing to go on
+    cdef uint32_t channel
+    cdef bint role
+    cdef bint grew
+    cdef uint32_t first
+    cdef uint32_t last
+
+    cdef int begin(self, uint16_t channel, DispositionFields* fields, object performative) except -1:
+        self.performative = performative
+        self.channel = channel
+        self.role = fields.role
+        self.first = fields.first
+        self.last = fields.last
+        self.grew = False
+        return 0
+
+    cdef bint take_in(self, uint16_t channel, DispositionFields* fields):
+        """Go on with a disposition, if it follows; say whether it did. No range comes to half of all ids."""
+        cdef uint32_t added = fields.last - fields.first
+        cdef uint32_t held = self.last - self.first
+        if (
+            self.performative is None
+            or channel != self.channel
+            or fields.role != self.role
+            or fields.first != <uint32_t>(self.last + 1)
+            or added >= 0x40000000
+            or held >= 0x40000000
+        ):
+            return False
+        self.last = fields.last
+        self.grew = True
+        return True
+
+    cdef int end(self) except -1:
+        """Let the disposition say all that it stands for."""
+        performative = self.performative
+        if performative is not None:
+            self.performative = None
+            if self.grew:
+                performative.last = self.last
+        return 0

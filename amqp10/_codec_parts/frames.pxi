@@ -59,7 +59,8 @@ cdef class FrameReader:
             never exceed 512.
         max_depth: how deep values in a frame may be nested.
         max_elements: how many elements without bytes of their own the values in a frame may have.
-        runs: whether plain transfers of bound links come as TransferRun; without, all come as Frame.
+        runs: whether plain transfers of bound links come as TransferRun, and plain dispositions that go on where the
+            one before ended as one; without, all come as Frame, each by itself.
 
     Attributes:
         error: the DecodeError that ended the reading, or None. Its offset counts within the frame.
@@ -77,9 +78,11 @@ cdef class FrameReader:
     cdef Binding last  # the binding used last
     cdef set unfinished  # link_key of links in the middle of a delivery of several frames
     cdef TransferRun run  # the run that the next transfer may go on
+    cdef DispositionRange range  # the last item, if it is a plain disposition: what the next may go on
 
     def __cinit__(self, *_arguments, **_options):
         self.mode = EXPECT_HEADER
+        self.range = DispositionRange()
         self.held = Buffer()
         self.bindings = {}
         self.unfinished = set()
@@ -122,6 +125,7 @@ cdef class FrameReader:
             raise
         finally:
             self.run = None
+            self.range.end()
             self.feeding = False
             PyBuffer_Release(&view)
         return items
@@ -238,6 +242,7 @@ cdef class FrameReader:
         cdef const uint8_t* body = frame + 4 * frame[4]
         cdef const uint8_t* end = frame + size
         cdef uint8_t expected = 1 if self.mode == SASL_FRAMES else 0
+        cdef DispositionFields disposition
         if frame[4] < 2 or body > end:
             raise frame_error(f"a data offset of {frame[4]} words in a frame of {size} bytes", 4)
         if frame[5] != expected:
@@ -247,8 +252,11 @@ cdef class FrameReader:
             if expected == 1:
                 raise frame_error("an empty SASL frame", 8)  # §5.3.1: irrecoverable
             return 0
-        if expected == 0 and self.runs and self.extend_run(load_u16(frame + 6), body, end, items):
-            return 0
+        if expected == 0 and self.runs:
+            if self.extend_run(load_u16(frame + 6), body, end, items):
+                return 0
+            if read_plain_disposition(body, end, &disposition):
+                return self.extend_range(frame, body, end, &disposition, items)
         return self.read_performative(frame, body, end, items)
 
     cdef bint extend_run(
@@ -270,6 +278,7 @@ cdef class FrameReader:
             and run.channel == channel
             and run.settled == fields.settled
         ):
+            self.range.end()
             run = self.run = new_run(channel, &fields)
             items.append(run)
         run.deliveries.append(run_delivery(binding, &fields, end))
@@ -277,6 +286,16 @@ cdef class FrameReader:
         run.size += end - fields.payload
         run.largest = max(run.largest, end - fields.payload)
         return True
+
+    cdef int extend_range(
+        self, const uint8_t* start, const uint8_t* body, const uint8_t* end, DispositionFields* fields, list items
+    ) except -1:
+        """Take a plain disposition into the one before it, or let it be one that the next may go on."""
+        cdef uint16_t channel = load_u16(start + 6)
+        if not self.range.take_in(channel, fields):
+            self.read_performative(start, body, end, items)
+            self.range.begin(channel, fields, (<Frame>items[len(items) - 1]).performative)
+        return 0
 
     cdef Binding find_binding(self, uint64_t key):
         """Find who takes plain transfers with that key: None, too, in the middle of a delivery of several frames."""
@@ -298,6 +317,7 @@ cdef class FrameReader:
         cdef CompositeTable table
         cdef int code
         self.run = None
+        self.range.end()
         open_cursor(&cursor, start, end - start)
         cursor.pos = body
         frame.type = start[5]
