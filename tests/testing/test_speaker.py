@@ -5,7 +5,7 @@ from collections import deque
 import pytest
 
 from amqp10.errors import EncodeError
-from amqp10.performatives import Close, Detach, End, Error, Flow, Open
+from amqp10.performatives import Attach, Close, Detach, End, Error, Flow, Open
 from amqp10.testing import FIRST_ID, PeerOptions
 from amqp10.testing.ledger import Ledger
 from amqp10.testing.report import TraceEntry
@@ -91,3 +91,62 @@ def test_literal_frames_go_where_the_frame_came_from() -> None:
     assert peer.failure is None
     assert [entry.channel for entry in peer.trace if isinstance(entry.performative, Detach)] == [100]
     assert peer.data_to_send().endswith(b"\x01")
+
+
+def test_a_link_that_is_detached_is_not_meant() -> None:
+    peer, hand = opened()
+    for name, handle in (("a", 0), ("b", 1)):
+        peer.expect_attach().respond()
+        hand.say(attach(name, role=False, handle=handle), channel=3)
+    peer.send_detach()
+    peer.send_flow(link_credit=1)
+    assert [body.handle for body in hand.hear()] == [201, 200]  # type: ignore[attr-defined]
+
+
+def test_transfers_go_where_the_peer_is_the_sender() -> None:
+    peer, hand = opened()
+    for name, handle, role in (("out", 0, True), ("in", 1, False)):
+        peer.expect_attach().respond()
+        hand.say(attach(name, role=role, handle=handle), channel=3)
+    peer.send_transfer(b"x")
+    peer.send_flow(link_credit=1)
+    assert [body.handle for body in hand.hear()] == [200, 201]  # type: ignore[attr-defined]
+
+
+def test_a_begin_answers_the_first_that_waits() -> None:
+    peer, hand = opened()
+    peer.expect_begin()
+    peer.expect_begin()
+    hand.say(begin(), channel=4)
+    hand.say(begin(), channel=5)
+    peer.send_begin()
+    peer.send_begin()
+    peer.send_begin()
+    assert [body.remote_channel for body in hand.hear()] == [4, 5, None]  # type: ignore[attr-defined]
+
+
+def test_literal_frames_go_in_the_latest_session() -> None:
+    peer, hand = opened()
+    peer.send(Detach(handle=1))
+    peer.send(Close(), channel=9)
+    assert peer.data_to_send()[6:8] == b"\x00\x64"
+    peer, hand = opened()
+    peer.send_end()
+    hand.hear()
+    peer.send(Close())
+    assert peer.data_to_send() == frame_bytes("02 00 00 00  00 53 18 45")
+
+
+def test_what_belongs_to_no_session_is_answered_in_the_latest() -> None:
+    peer, hand = opened()
+    peer.expect_close().respond(End).respond()
+    assert hand.say(Close()) == [End(), Close()]
+    assert [entry.channel for entry in peer.trace if entry.sent][-2:] == [100, 0]
+
+
+def test_an_answer_is_natural_also_by_its_name() -> None:
+    peer, hand = opened()
+    peer.expect_attach().respond(Attach, max_message_size=9)
+    (answer,) = hand.say(attach("x", role=True), channel=3)
+    assert isinstance(answer, Attach)
+    assert (answer.name, answer.role, answer.max_message_size) == ("x", False, 9)
