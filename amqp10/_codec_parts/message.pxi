@@ -198,12 +198,11 @@ cdef class Message:
                 cut short. What is wrong within a section is raised when the section is read.
         """
         cdef Message self = cls.__new__(cls)
-        cdef bytes raw = as_bytes(buffer)
-        if max_size is not None and len(raw) > max_size:
-            raise DecodeError(f"a message of {len(raw)} bytes where {max_size} are allowed")
         set_limits(&self.limits, max_depth, max_elements)
+        if max_size is not None and PyObject_CheckBuffer(buffer):
+            check_size(memoryview(buffer).nbytes, max_size)
         self.message_format = message_format
-        self.begin_scan(raw)
+        self.begin_scan(as_bytes(buffer))
         self.scan(SECTIONS)
         return self
 

@@ -218,8 +218,10 @@ def test_limits() -> None:
         _ = decoded.body
     encoded = message("small")
     assert Message.decode(encoded, max_size=len(encoded)).body == b"x"
-    with pytest.raises(DecodeError):
-        Message.decode(encoded, max_size=len(encoded) - 1)
+    for data in (encoded, bytearray(encoded), memoryview(encoded)):
+        with pytest.raises(DecodeError) as caught:
+            Message.decode(data, max_size=len(encoded) - 1)
+        assert caught.value.offset == 0
     for wrong in ({"max_depth": -1}, {"max_depth": 10_000}, {"max_elements": -1}):
         with pytest.raises(ValueError, match="max_"):
             Message.decode(encoded, **wrong)
