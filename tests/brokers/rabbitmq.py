@@ -14,7 +14,7 @@ from urllib.parse import quote
 from tests.brokers.certificates import Certificates
 from tests.brokers.process import HOST, Command
 
-QUEUES = tuple(f"q{number}" for number in range(1, 61))  # classic ones
+QUEUES = tuple(f"q{number}" for number in range(1, 151))  # classic ones
 QUORUM_QUEUE = "quorum"
 STREAM = "stream"
 CLIENT_PORTS = ("plain", "tls")

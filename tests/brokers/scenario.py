@@ -16,7 +16,19 @@ from amqp10.types import Decimal128
 from tests.asyncio.harness import LoopName, eventually, run
 from tests.brokers.servers import Broker
 
-__all__ = ["PATIENCE", "QUIET", "contents", "error_of", "frozen", "put", "running_link", "same", "scenario", "take"]
+__all__ = [
+    "PATIENCE",
+    "QUIET",
+    "browse",
+    "contents",
+    "error_of",
+    "frozen",
+    "put",
+    "running_link",
+    "same",
+    "scenario",
+    "take",
+]
 
 P = ParamSpec("P")
 
@@ -65,6 +77,17 @@ async def take(connection: amqp10.Connection, address: str, count: int) -> list[
             taken.append(delivery.message)
             delivery.accept()
     return taken
+
+
+async def browse(connection: amqp10.Connection, address: str, *, quiet: float = QUIET) -> list[amqp10.Message]:
+    """Look at all that is in a queue and leave it there."""
+    seen: list[amqp10.Message] = []
+    async with connection.open_receiver(amqp10.Source(address=address, distribution_mode="copy")) as receiver:
+        try:
+            while True:
+                seen.append((await receiver.receive(timeout=quiet)).message)
+        except amqp10.OperationTimeout:
+            return seen
 
 
 async def contents(

@@ -79,7 +79,7 @@ class Broker:
     def address(self, queue: str) -> str:
         """Return the address of a queue.
 
-        With the RabbitMQs the queues q1 to q60, "quorum" and "stream" are there; any other is declared by being
+        With the RabbitMQs the queues q1 to q150, "quorum" and "stream" are there; any other is declared by being
         attached to on RabbitMQ 3, and has to be declared first on RabbitMQ 4. Artemis makes any.
         """
         return rabbitmq.SERIES[self.name].address(queue) if self.name in rabbitmq.SERIES else queue
