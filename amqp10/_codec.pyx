@@ -8,7 +8,9 @@ Contents, one translation unit, each part leaning on those before it:
 buffer             the cursor that is read from, the limits of a decoding, the buffer that is written to
 primitives         the constructors of fixed and variable width (types.xml, "Primitive Types"), both ways
 primitives_wide    the primitives that Python has objects for: decimals, timestamps, UUIDs
-compound           lists, maps, arrays, described values; read_value, skip_value, write_value; encode() and decode()
+compound           reading any value: lists, maps, described values; read_value, skip_value; decode()
+compound_array     arrays, both ways
+compound_write     writing any value; write_value; the path of what cannot be encoded; encode()
 composite          composites by table (types.xml, "Composite Types"): the base class, the registry, both ways
 states             the composites that the codec itself makes, by their codes
 message            messages: sections found and decoded when they are read (messaging.xml, "Message Format")
@@ -18,6 +20,8 @@ transfer           plain transfers, both ways, without a composite in between; r
 frames             FrameReader and FrameWriter (transport.xml, "Framing"), protocol headers
 unsettled          the unsettled deliveries of a session, by ranges of delivery-ids
 dispositions       what a session has to say about deliveries, merged into ranges
+settlement         settling what was received, where nothing asks for the engine's rules
+outlet             sending: number, index and write a delivery in one step
 =================  ===================================================================================================
 """
 
