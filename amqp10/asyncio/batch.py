@@ -20,34 +20,44 @@ __all__ = ["Batch"]
 class Batch:
     """What a `send_many` has under way."""
 
-    __slots__ = ("_current", "_on_outcome", "_pending", "_sender", "_timeout", "summary")
+    __slots__ = ("_current", "_max_pending", "_on_outcome", "_pending", "_sender", "_timeout", "summary")
 
     def __init__(self, sender: Sender, on_outcome: Callable[[Receipt], None] | None, timeout: float | None) -> None:
         self._sender = sender
         self._on_outcome = on_outcome
         self._timeout = timeout
         self._pending: deque[Receipt] = deque()  # sent and not counted, oldest first
+        self._max_pending = 4 * sender._engine.options.max_unsettled
         self._current = 0  # 1 while a message was taken from the iterable and has not left
         self.summary = SendSummary()
 
-    async def send(self, message: object) -> None:
-        """Send the next message, in its turn."""
+    def send(self, message: object) -> Receipt | None:
+        """Send the next message if that needs no waiting; else return what `wait_turn` is to wait with."""
         sender = self._sender
         self._current = 1
         receipt = sender._make(message, None, False)
         receipt.read = True  # here is where it is looked at
+        pending = self._pending
+        if sender._waiting or sender._driver.is_pace_due or len(pending) > self._max_pending:
+            return receipt
         try:
-            if sender._waiting or sender._driver.is_pace_due:
-                await self._wait_turn(receipt)
-            else:
-                sender._send(receipt)
+            sender._send(receipt)
         except WouldBlock:
-            await self._wait_turn(receipt)
+            return receipt
+        self._current = 0
+        pending.append(receipt)
+        if pending[0].settled:
+            self._reap()
+        return None
+
+    async def wait_turn(self, receipt: Receipt) -> None:
+        """Send a message that has to wait."""
+        if len(self._pending) > self._max_pending:
+            await self._wait_first()  # one without an outcome must not make us keep all that came after it
+        await self._wait_turn(receipt)
         self._current = 0
         self._pending.append(receipt)
         self._reap()
-        if len(self._pending) > 4 * sender._engine.options.max_unsettled:
-            await self._wait_first()  # one without an outcome must not make us keep all that came after it
 
     async def _wait_turn(self, receipt: Receipt) -> None:
         try:

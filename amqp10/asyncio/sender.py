@@ -274,10 +274,12 @@ class Sender(Link[engine.Sender]):
         try:
             if isinstance(messages, AsyncIterable):
                 async for message in messages:
-                    await batch.send(message)
+                    if (receipt := batch.send(message)) is not None:
+                        await batch.wait_turn(receipt)
             else:
                 for message in messages:
-                    await batch.send(message)
+                    if (receipt := batch.send(message)) is not None:
+                        await batch.wait_turn(receipt)
             await batch.finish()
         except BaseException as error:
             error.summary = batch.break_off()  # type: ignore[attr-defined]
