@@ -90,12 +90,14 @@ class Context:
         options: the peer's own values.
         session: which session; None where none is begun, or where one is to be begun.
         link: which link; None where none is attached, or where one is to be attached.
+        link_is_named: whether the script says that it is this link; else it is the likely one.
     """
 
     ledger: Ledger
     options: PeerOptions
     session: Session | None = None
     link: Link | None = None
+    link_is_named: bool = False
 
 
 def complete(
@@ -197,7 +199,7 @@ def _flow(context: Context, given: _Fields) -> _Fields:
         "next_outgoing_id": session.next_outgoing_id,
         "outgoing_window": session.local.outgoing_window if session.local else context.options.outgoing_window,
     }
-    if any(given.get(name) is not None for name in _FLOW_LINK_FIELDS):
+    if context.link_is_named or any(given.get(name) is not None for name in _FLOW_LINK_FIELDS):
         link = _link(context, given, "flow")
         if link is None:
             return fields

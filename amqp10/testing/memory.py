@@ -41,7 +41,6 @@ class _Direction:
         self.source = source
         self.target = target
         self.lane = lane
-        self._over = False
 
     def collect(self, now: float) -> bool:
         """Take what the source has; tell whether it had something."""
@@ -56,13 +55,12 @@ class _Direction:
 
     def deliver(self, now: float, limit: int | None) -> bool:
         """Bring the target one piece; tell whether there was one."""
-        if self._over or not getattr(self.target, "reading", True):
+        if not getattr(self.target, "reading", True):
             return False
         piece = self.lane.pop(now, limit)
         if piece is None:
             return False
         if isinstance(piece, Break):
-            self._over = True
             self.target.receive_eof(ConnectionResetError("the connection was reset") if piece.reset else None)
         else:
             self.target.receive_data(piece)

@@ -155,7 +155,7 @@ class Speaker:
         self.write(number, body, payload)
 
     def _context(self, kind: type[CompositeBase], link: LinkName, session: SessionName) -> Context:
-        found = self._named_link(link)
+        named = found = self._named_link(link)
         chosen = session.session if isinstance(session, Expectation) else session
         if chosen is None and found is not None:
             chosen = found.session
@@ -163,7 +163,7 @@ class Speaker:
             chosen = self._unanswered_session() if kind is Begin else self._latest_session()
         if found is None and chosen is not None and kind not in (Attach, Begin):
             found = _latest_link(chosen, as_sender=kind is Transfer)
-        return Context(self._ledger, self._options, chosen, found)
+        return Context(self._ledger, self._options, chosen, found, link_is_named=named is not None)
 
     def _named_link(self, name: LinkName) -> Link | None:
         if isinstance(name, Expectation):

@@ -144,6 +144,23 @@ def test_flow_of_a_receiver_that_knows_no_delivery_count() -> None:
     assert (body.handle, body.delivery_count) == (13, None)
 
 
+def test_flow_of_a_link_that_is_named() -> None:
+    where = context(link="in")
+    where.link_is_named = True
+    body = made(Flow, where)
+    assert isinstance(body, Flow)
+    assert (body.handle, body.delivery_count, body.link_credit) == (11, 50, 0)
+
+
+def test_flow_of_a_sender_that_has_no_answer() -> None:
+    where = context()
+    where.ledger.sent(9, attach("new", role=False, handle=13, initial_delivery_count=8))
+    where.link = where.ledger.link("new")
+    body = made(Flow, where, link_credit=0)
+    assert isinstance(body, Flow)
+    assert (body.handle, body.delivery_count) == (13, 8)
+
+
 def test_transfer() -> None:
     where = context(link="out")
     first = Transfer(handle=12, delivery_id=FIRST_ID, delivery_tag=b"1", message_format=0, more=True)
@@ -165,6 +182,32 @@ def test_disposition() -> None:
     assert made(Disposition, where) == Disposition(role=False, first=77, settled=True)
     assert made(Disposition, where, role=True) == accepted
     assert made(Disposition, where, first=1, last=2) == Disposition(role=False, first=1, last=2, settled=True)
+
+
+def test_disposition_of_the_latest_on_the_link() -> None:
+    where = context(link="in")
+    where.ledger.received(3, attach("other", role=False, handle=5), b"")
+    for number, handle in ((1, 1), (2, 1), (3, 5)):
+        where.ledger.received(3, transfer(number, handle=handle), b"")
+    body = made(Disposition, where)
+    assert isinstance(body, Disposition)
+    assert body.first == 2
+
+
+def test_numbers_are_used_again() -> None:
+    where = context(options=PeerOptions(first_channel=9, first_handle=11))
+    where.ledger.sent(9, Detach(handle=11))
+    body = made(Attach, where)
+    assert isinstance(body, Attach)
+    assert body.handle == 11
+    where.ledger.sent(9, End())
+    assert complete(Begin, {}, where)[0] == 9
+
+
+def test_begin_of_a_second_session_is_no_answer() -> None:
+    body = made(Begin, context())
+    assert isinstance(body, Begin)
+    assert body.remote_channel is None
 
 
 def test_detach() -> None:
@@ -199,13 +242,33 @@ def test_mirrored_termini() -> None:
     assert fields["source"] == Source(dynamic=True, durable=1, address="dynamic-address")
     assert fields["target"] == Target(dynamic=True, address="kept")
     assert (fields["name"], fields["role"]) == ("link", False)
+    plain = attach(role=True, source=Source(), target=Target())
+    fields = mirror(plain, None)
+    assert fields is not None
+    assert (fields["source"], fields["target"]) == (Source(), Target())
+    fields = mirror(attach(role=True, source=Source(dynamic=True, address="kept"), target=Target(dynamic=True)), None)
+    assert fields is not None
+    assert (fields["source"].address, fields["target"].address) == ("kept", "dynamic-address")  # type: ignore[attr-defined]
     fields = mirror(attach(role=False, target=Coordinator(), source=None), None)
     assert fields is not None
     assert (fields["target"], fields["source"]) == (Coordinator(), None)
 
 
+def test_mirrored_flows() -> None:
+    where = context(link="in")
+    assert mirror(flow(), where.link) == {}
+    assert mirror(flow(handle=1), None) == {}
+    assert mirror(flow(handle=1, drain=True), where.link) == {"handle": 11}  # from the sender: nothing to use up
+    out = where.ledger.link("out")
+    where.ledger.received(3, flow(handle=2, link_credit=6), b"")
+    drained = {"delivery_count": 2, "link_credit": 0, "drain": True}
+    assert mirror(flow(handle=2, drain=True), out) == drained
+
+
 def test_no_answer_is_due() -> None:
     where = context(link="in")
+    assert mirror(transfer(0), None) is None
+    assert mirror(transfer(0), where.link) is None
     assert mirror(Disposition(role=True, first=1, settled=True), where.link) is None
     for frame in (transfer(0, handle=1, settled=True), transfer(1, handle=1, more=True)):
         where.ledger.received(3, frame, b"")

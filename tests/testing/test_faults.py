@@ -130,6 +130,13 @@ def test_a_stalled_lane_is_full() -> None:
     assert (lane.is_full, lane.stalled, lane.next_due) == (True, True, None)
 
 
+def test_a_lane_stays_stalled() -> None:
+    lane = Lane([Stall(Open), Delay(1.0, Close)])
+    lane.push(P + C, 0)
+    assert lane.stalled
+    assert drain(lane, 1e9) == []
+
+
 def test_capacity() -> None:
     lane = Lane(capacity=4)
     full = []

@@ -183,6 +183,14 @@ def test_a_full_lane_is_not_filled_further() -> None:
     assert talker.left == 2
 
 
+def test_the_end_comes_after_all_that_was_said() -> None:
+    log: list[tuple[str, int]] = []
+    talker = Talker(log, "talker")
+    talker.finished = True
+    Pump(talker, Talker(log, "listener", times=0), capacity=10).run()
+    assert log == [("listener", 10)] * 5 + [("listener", 0)]
+
+
 def test_two_that_never_rest_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("amqp10.testing.memory._MAX_ROUNDS", 50)
     server, client = ScriptedPeer(), ScriptedPeer(role="client")

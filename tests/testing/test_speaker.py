@@ -72,7 +72,7 @@ def test_the_latest_session_and_link_are_meant() -> None:
     hand.say(attach("b", role=False), channel=4)
     peer.send_flow()
     peer.send_flow(session=peer.sessions[0])
-    peer.send_flow(link="a", link_credit=1)
+    peer.send_flow(link="a")
     peer.send_flow(session=first, link_credit=1)
     peer.send_detach()
     peer.send_end(session=first)
