@@ -194,7 +194,7 @@ cdef class Message:
             The message.
 
         Raises:
-            DecodeError: the buffer is too large, or its sections are unknown, doubled, in the wrong order (§3.2) or
+            DecodeError: the buffer is too large, or its sections are unknown, doubled, in the wrong order (§3.2; a footer before the body is borne) or
                 cut short. What is wrong within a section is raised when the section is read.
         """
         cdef Message self = cls.__new__(cls)
@@ -413,10 +413,11 @@ cdef class Message:
 
     cdef int note_section(self, Cursor* c, int code, const Span* span) except -1:
         cdef int index = section_index(code)
-        if index >= self.scan_next:
+        if index >= self.scan_next and self.states[index] == ABSENT:
             self.states[index] = RAW
             self.spans[index] = span[0]
-            self.scan_next = index + 1
+            # Some senders, rhea among them, put the footer before the body.
+            self.scan_next = S_BODY if index == S_FOOTER and self.scan_next <= S_BODY else index + 1
             if index == S_BODY:
                 self.body_kind = <BodyKind>code
                 self.body_sections = 1
