@@ -77,7 +77,7 @@ import_datetime()
 
 cdef enum:
     STANDARD_DEPTH = 64
-    STANDARD_ELEMENTS = 1 << 18
+    STANDARD_ELEMENTS = 1 << 20
     MAX_DEPTH_CEILING = 256  # a level takes up to 1 KiB of C stack, and some threads have 512 KiB
 
 DEFAULT_MAX_DEPTH = STANDARD_DEPTH
