@@ -216,7 +216,7 @@ CLAIMS = [
 ]
 # Elements that need no bytes: refused by the limit.
 WIDTHLESS = [
-    *(f"f0 00000005 {count} {code}" for code in (40, 41, 43, 44, 45) for count in ("7fffffff", "00040001")),
+    *(f"f0 00000005 {count} {code}" for code in (40, 41, 43, 44, 45) for count in ("7fffffff", "00100001")),
     "e0 0c ff f0 00000007 ffffffff 40 0000",
     "f0 00000010 00000003 f0 00000007 ffffffff 40 0000",
 ]
