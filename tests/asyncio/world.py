@@ -27,6 +27,7 @@ class World:
         taken: bodies of what came from there.
         maybe: bodies whose send was begun.
         sure: bodies whose send succeeded.
+        announced: calls of `queue_later` whose time has not come.
     """
 
     broker: Broker
@@ -37,6 +38,7 @@ class World:
     taken: list[int] = field(default_factory=list)
     maybe: list[Any] = field(default_factory=list)
     sure: list[Any] = field(default_factory=list)
+    announced: int = 0
 
     def queue(self, count: int) -> None:
         """Have the broker queue messages in "out"."""
@@ -46,7 +48,13 @@ class World:
 
     def queue_later(self, count: int) -> None:
         """Have the broker queue messages when everybody waits."""
-        asyncio.get_running_loop().call_later(0.003, self.queue, count)
+
+        def put() -> None:
+            self.announced -= 1
+            self.queue(count)
+
+        self.announced += 1
+        asyncio.get_running_loop().call_later(0.003, put)
 
     def take(self, *deliveries: amqp10.Delivery) -> None:
         """Note what came, and accept it."""
@@ -62,6 +70,7 @@ class World:
 
     async def check(self) -> None:
         """See that all is as it was before the call, and that link and connection still work."""
+        await eventually(lambda: not self.announced, "what is queued later is queued")
         await self._check_links()
         await self._check_settled()
         await self._check_receiving()
