@@ -194,8 +194,9 @@ cdef class Message:
             The message.
 
         Raises:
-            DecodeError: the buffer is too large, or its sections are unknown, doubled, in the wrong order (§3.2; but a
-                footer may come before the body) or cut short. What is wrong within a section is raised when the section is read.
+            DecodeError: the buffer is too large, or its sections are unknown, doubled, in the wrong order (§3.2; but
+                a footer may come before the body) or cut short. What is wrong within a section is raised when the
+                section is read.
         """
         cdef Message self = cls.__new__(cls)
         set_limits(&self.limits, max_depth, max_elements)
