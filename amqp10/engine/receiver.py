@@ -433,11 +433,11 @@ class Receiver(Link):
         credit.stop()
         self._paused = 0
         before = credit.received
-        if credit.link_credit:
-            credit.draining = True
+        if credit.unused > 0 or self._partial is not None:
+            credit.start_drain()
             self.session.request_flow(self)
             try:
-                while credit.draining:
+                while self.credit.draining:
                     self.check()
                     yield self
             finally:
@@ -455,7 +455,8 @@ class Receiver(Link):
         known = self.credit.delivery_count
         count = known if flow.delivery_count is None else flow.delivery_count
         partial = self._partial
-        if not self.credit.confirm(count, flow.link_credit, in_delivery=partial is not None):
+        drained = flow.drain and not flow.link_credit
+        if not self.credit.confirm(count, drained=drained, in_delivery=partial is not None):
             raise Violation(self, Condition.TRANSFER_LIMIT_EXCEEDED, "flow counts deliveries beyond the credit")
         if partial is not None and difference(count, known) > 0:
             partial.counted = True  # some senders count a delivery with its first frame, some with its last
@@ -472,6 +473,8 @@ class Receiver(Link):
         flow.delivery_count = credit.delivery_count
         flow.link_credit = credit.link_credit
         flow.drain = credit.draining
+        # What was under way when the credit was taken back is waited for too: only an answer tells that it has come.
+        flow.echo = credit.draining and not credit.link_credit
 
     # --- attach and detach --------------------------------------------------------------------------------------------
 

@@ -87,7 +87,8 @@ class IncomingCredit(ReceiverTally):
     out again once it is as much as the peer still has, so neither starves the peer nor sends a flow per message.
 
     Credit given cannot be taken back from transfers under way (§2.6.7): what the peer may send is judged by the
-    highest delivery-limit given and not yet confirmed by a flow of the peer.
+    highest delivery-limit given. A flow of the peer does not lower it, since it does not say which of ours the peer had
+    seen.
 
     Args:
         window: deliveries at once; 0 for manual credit.
@@ -96,6 +97,7 @@ class IncomingCredit(ReceiverTally):
     __slots__ = (
         "automatic",
         "delivery_count",
+        "drained",
         "draining",
         "highest_limit",
         "link_credit",
@@ -112,8 +114,9 @@ class IncomingCredit(ReceiverTally):
         self.link_credit = 0  # what our last flow left the sender
         self.outstanding = 0  # deliveries that came and have not given their credit back; counted down by the codec
         self.received = 0  # deliveries that came in all
-        self.highest_limit = 0  # of the delivery-limits that the sender may still go by
+        self.highest_limit = 0  # of the delivery-limits that were given
         self.draining = False
+        self.drained = False  # the sender has said that it has drained
         self.slack = 0  # deliveries beyond the credit that are borne
         self.uncertain = 0  # deliveries since the sender's last flow that it may not have counted
         self.due_at = _NEVER  # the `outstanding` down from which freed credit should go out
@@ -125,9 +128,14 @@ class IncomingCredit(ReceiverTally):
         self.highest_limit = (delivery_count + self.link_credit) & MASK
 
     @property
+    def unused(self) -> int:
+        """How many deliveries may come by the credit that was given, reduced since or not."""
+        return difference(self.highest_limit, self.delivery_count)
+
+    @property
     def allowance(self) -> int:
         """How many deliveries may come before the peer exceeds every credit it was given."""
-        return difference(self.highest_limit, self.delivery_count) + self.slack
+        return self.unused + self.slack
 
     def receive(self, count: int) -> None:
         """Count deliveries that came, within the allowance."""
@@ -145,8 +153,13 @@ class IncomingCredit(ReceiverTally):
         self._end_drain()
 
     def _end_drain(self) -> None:
-        if self.draining and not self.link_credit:
+        if self.draining and (self.drained or self.unused <= 0):
             self.draining = False
+
+    def start_drain(self) -> None:
+        """Have the sender use up what it has, or give it back; `draining` tells when that is over."""
+        self.draining = True
+        self.drained = False
 
     def _set_due(self) -> None:
         # Free credit is window - outstanding: due once it is twice, and more than, what the peer still has.
@@ -194,12 +207,12 @@ class IncomingCredit(ReceiverTally):
         self.automatic = True
         self._set_due()
 
-    def confirm(self, delivery_count: int, link_credit: int | None, *, in_delivery: bool = False) -> bool:
+    def confirm(self, delivery_count: int, *, drained: bool = False, in_delivery: bool = False) -> bool:
         """Take the sender's view from its flow; False where it claims deliveries beyond what it was given.
 
         Args:
             delivery_count: the sender's.
-            link_credit: the sender's; None confirms nothing.
+            drained: whether it says that it has drained, and has no credit.
             in_delivery: whether frames of a delivery are still to come: a drain does not end before them.
         """
         advance = difference(delivery_count, self.delivery_count)
@@ -208,10 +221,8 @@ class IncomingCredit(ReceiverTally):
         self.uncertain = self.uncertain + 1 if in_delivery and self.uncertain else 0
         self.delivery_count = delivery_count
         self.link_credit = max(0, self.link_credit - advance)
+        self.drained = drained and not self.link_credit
         self._set_due()
-        if link_credit is not None:
-            confirmed = max(self.link_credit, min(link_credit, self.allowance))
-            self.highest_limit = (delivery_count + confirmed) & MASK
         if not in_delivery:
             self._end_drain()
         return True

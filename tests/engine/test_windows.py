@@ -135,7 +135,7 @@ def test_manual_credit_adds_up_and_is_never_due() -> None:
     assert not credit.is_due
 
 
-def test_revoked_credit_may_be_used_until_the_sender_confirms() -> None:
+def test_revoked_credit_may_be_used_all_the_same() -> None:
     credit = fresh_credit(10)
     credit.receive(2)
     credit.revoke()
@@ -143,15 +143,45 @@ def test_revoked_credit_may_be_used_until_the_sender_confirms() -> None:
     assert credit.allowance == 8  # §2.6.7: transfers may be under way
     credit.receive(3)
     assert credit.allowance == 5
-    assert credit.confirm(add(START, 5), 0)
-    assert credit.allowance == 0
+    assert credit.confirm(add(START, 5))  # as the sender may have said before it saw what was revoked
+    assert credit.allowance == 5
+
+
+def test_a_drain_of_revoked_credit_waits_for_the_senders_word() -> None:
+    credit = fresh_credit(10)
+    credit.revoke()
+    credit.start_drain()
+    credit.receive(2)
+    assert credit.draining
+    assert credit.confirm(add(START, 3))
+    assert credit.draining
+    assert credit.confirm(add(START, 3), drained=True)
+    assert not credit.draining
+
+
+def test_what_a_sender_said_of_an_earlier_drain_does_not_end_the_next() -> None:
+    credit = fresh_credit(10)
+    credit.stop()
+    credit.start_drain()
+    assert credit.confirm(START, drained=True)
+    assert credit.draining
+
+
+def test_a_drain_does_not_end_before_the_delivery_that_is_under_way() -> None:
+    credit = fresh_credit(10)
+    credit.stop()
+    credit.start_drain()
+    assert credit.confirm(add(START, 10), drained=True, in_delivery=True)
+    assert credit.draining
+    credit.complete()
+    assert not credit.draining
 
 
 def test_a_flow_that_was_sent_before_the_credit_takes_none_of_it_back() -> None:
     credit = fresh_credit(0)
     credit.grant(5)
     credit.grant(5)
-    assert credit.confirm(START, 5)  # the sender had seen the first five
+    assert credit.confirm(START)  # the sender had seen the first five
     assert credit.allowance == 10
 
 
@@ -159,9 +189,9 @@ def test_a_flow_that_was_sent_before_the_credit_takes_none_of_it_back() -> None:
 def test_a_drain_ends_when_the_sender_has_moved_on_or_used_the_credit(moved_on: bool) -> None:
     credit = fresh_credit(10)
     credit.stop()
-    credit.draining = True
+    credit.start_drain()
     if moved_on:
-        credit.confirm(add(START, 10), 0)
+        credit.confirm(add(START, 10))
     else:
         credit.receive(10)
     assert (credit.draining, credit.link_credit, credit.delivery_count) == (False, 0, add(START, 10))
@@ -169,7 +199,7 @@ def test_a_drain_ends_when_the_sender_has_moved_on_or_used_the_credit(moved_on: 
 
 @pytest.mark.parametrize("count", [add(START, 11), add(START, -1)])
 def test_a_sender_cannot_count_beyond_its_credit_nor_back(count: int) -> None:
-    assert not fresh_credit(10).confirm(count, 0)
+    assert not fresh_credit(10).confirm(count)
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["receive", "settle", "flow", "confirm"]), st.integers(1, 20)), max_size=60)
@@ -186,7 +216,7 @@ def test_the_bound_holds_whatever_happens_and_nobody_starves(
         elif step == "settle":
             give_back(credit, min(count, credit.outstanding))
         elif step == "confirm":
-            assert credit.confirm(credit.delivery_count, credit.link_credit)
+            assert credit.confirm(credit.delivery_count)
         elif credit.is_due:
             credit.grant()
         assert credit.outstanding + credit.allowance <= window
