@@ -206,16 +206,22 @@ def new_delivery(
 
 
 cdef class SenderTally:
-    """What one sender has unsettled: kept by the index of its session.
+    """What one sender has unsettled, and what it sent in all: kept by the index of its session.
 
     Attributes:
         owner: the sender.
-        count: how many deliveries.
+        count: how many deliveries are unsettled.
         size: how many bytes they have together, encoded.
+        sent: how many deliveries were begun, presettled ones included.
+        accepted: how many were settled as accepted.
+        refused: how many were settled otherwise.
     """
     cdef public object owner
     cdef public Py_ssize_t count
     cdef public Py_ssize_t size
+    cdef readonly uint64_t sent
+    cdef readonly uint64_t accepted
+    cdef readonly uint64_t refused
     cdef uint64_t mark  # the last settle() that touched it
     cdef uint32_t next_tag
 

@@ -80,6 +80,7 @@ cdef class Outlet:
         if not delivery.presettled:
             self.index.take_in(delivery)
         self.index.next_id += 1
+        self.tally.sent += 1
         frames = self.writer.put_transfers(
             delivery, self.channel, self.handle, self.max_frame_size, min(self.burst, window), batchable
         )

@@ -214,11 +214,15 @@ cdef class UnsettledIndex(DeliveryRing):
             if tally.mark != settle_calls:
                 tally.mark = settle_calls
                 touched.append(tally)
+            if state is not None:
+                delivery.state = state
             if settled:
                 count_off(delivery)
                 delivery.settled = True
-            if state is not None:
-                delivery.state = state
+                if delivery.state is accepted:
+                    tally.accepted += 1
+                else:
+                    tally.refused += 1
             if delivery.waiter is not None or not settled or delivery.state is not accepted:
                 attention.append(delivery)
         return touched, attention

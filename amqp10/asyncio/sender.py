@@ -15,6 +15,7 @@ from amqp10 import _codec, engine
 from amqp10.asyncio.batch import Batch
 from amqp10.asyncio.driver import Deadline, Driver, wait_for_delivery, wake
 from amqp10.asyncio.link import Link
+from amqp10.engine.counters import SenderCounters
 from amqp10.errors import AMQPError, BufferFull, DeliverySendState, InvalidState, OperationTimeout, WouldBlock
 from amqp10.options import DEFAULT, Timeout, is_lasting
 from amqp10.outcomes import Outcome
@@ -133,6 +134,11 @@ class Sender(Link[engine.Sender]):
     def delivery_count(self) -> int:
         """How many deliveries were sent, modulo 2**32, from where the link started counting."""
         return self._engine.delivery_count
+
+    @property
+    def counters(self) -> SenderCounters:
+        """What was sent so far, and what became of it."""
+        return self._engine.counters
 
     @property
     def max_message_size(self) -> int | None:

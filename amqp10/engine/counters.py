@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Counters"]
+__all__ = ["Counters", "SenderCounters"]
 
 
 @dataclass(slots=True)
@@ -30,3 +30,22 @@ class Counters:
     run_deliveries: int = 0
     dispositions: int = 0
     yields: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SenderCounters:
+    """What a sender has sent, and what became of it.
+
+    Attributes:
+        sent: messages that were begun, those sent settled included.
+        accepted: messages that the peer accepted.
+        refused: messages that got another outcome.
+        unsettled: messages that have none yet.
+        unsettled_bytes: their bytes, encoded.
+    """
+
+    sent: int
+    accepted: int
+    refused: int
+    unsettled: int
+    unsettled_bytes: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from amqp10._codec import OutgoingDelivery, Outlet, SenderTally
+from amqp10.engine.counters import SenderCounters
 from amqp10.engine.endpoint import Operation, Violation
 from amqp10.engine.events import OutcomesArrived, SenderReady
 from amqp10.engine.link import ATTACHED, DETACHED, Link
@@ -93,6 +94,12 @@ class Sender(Link):
         )
 
     # --- sending ------------------------------------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> SenderCounters:
+        """What was sent so far, and what became of it."""
+        tally = self.tally
+        return SenderCounters(tally.sent, tally.accepted, tally.refused, tally.count, tally.size)
 
     def can_send(self, size: int) -> bool:
         """Tell whether a message of `size` encoded bytes could go now."""

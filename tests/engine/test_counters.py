@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amqp10._codec import OutgoingDelivery
-from amqp10.engine.counters import Counters
+from amqp10.engine.counters import Counters, SenderCounters
 from tests.pair import Pair
 
 
@@ -25,3 +25,20 @@ def test_runs_and_dispositions_are_counted() -> None:
     counters = receiver.connection.counters
     assert (counters.run_deliveries, counters.dispositions) == (5, 1)
     assert 1 <= counters.runs <= 5
+
+
+def test_a_sender_counts_what_became_of_its_messages() -> None:
+    pair = Pair()
+    sender, receiver = pair.open_sender(credit=10)
+    assert sender.counters == SenderCounters(sent=0, accepted=0, refused=0, unsettled=0, unsettled_bytes=0)
+    deliveries = [OutgoingDelivery(sender.tally, b"four", presettled=index == 3) for index in range(4)]
+    for delivery in deliveries:
+        sender.send(delivery)
+    pair.pump()
+    first, second, _ = (receiver.take() for _ in range(3))
+    assert first is not None
+    assert second is not None
+    first.accept()
+    second.reject("amqp:not-found")
+    pair.pump()
+    assert sender.counters == SenderCounters(4, accepted=1, refused=1, unsettled=1, unsettled_bytes=deliveries[2].size)
