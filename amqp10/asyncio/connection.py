@@ -70,7 +70,8 @@ def connect(
         hostname: the virtual host, which open and SASL name; left out, the URL's host.
         sasl: mechanisms in order of preference; None for no SASL layer; left out, PLAIN with the URL's user and
             password if it has them, else ANONYMOUS.
-        ssl: the context for amqps; left out, one that verifies the peer by the system's authorities.
+        ssl: the context for amqps; left out, one that verifies the peer by the system's authorities. Given with amqp,
+            TLS is spoken there too.
         server_hostname: the name TLS checks in the certificate; left out, the URL's host.
         max_frame_size: the largest frame we take, in bytes: 512 to 2**32-1.
         channel_max: the highest channel number either end may use: 0 to 65535.
@@ -152,7 +153,9 @@ async def _reach(
     except OSError as error:
         if limit.expired():
             raise deadline.error() from None
-        raise TransportError(f"cannot connect to {address.host} port {address.port}: {error}") from error
+        failure = TransportError(f"cannot connect to {address.host} port {address.port}: {error}")
+        failure.retryable = not isinstance(error, ssl_module.SSLCertVerificationError)
+        raise failure from error
     transport = driver.transport
     assert transport is not None
     if (plain := transport.get_extra_info("socket")) is not None and plain.family != socket.AF_UNIX:
