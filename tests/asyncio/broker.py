@@ -32,8 +32,9 @@ from amqp10.engine.sasl import AnonymousServer, PlainServer, SaslServer
 from amqp10.errors import AMQPError
 from amqp10.options import ConnectionOptions, Limits, ReceiverOptions, SenderOptions, SessionOptions
 from amqp10.outcomes import ACCEPTED, Modified, Released
-from amqp10.performatives import Error
+from amqp10.performatives import Error, Open
 from amqp10.terminus import Source, Target
+from tests.asyncio.harness import eventually
 
 USER, PASSWORD = "user", "p@ss:w/rd"
 FIRST_ID = 2**32 - 4  # so that ids wrap within a few frames
@@ -137,14 +138,27 @@ class Broker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await eventually(lambda: not accepting(), "asyncio has accepted who tried to connect")
         self._server.close()
         self.kill()
         for acceptor in self.acceptors:
-            await acceptor.gone
+            if acceptor.transport is not None:  # its TLS came about
+                await acceptor.gone
 
     def _make_acceptor(self) -> "Acceptor":
         self.acceptors.append(Acceptor(self))
         return self.acceptors[-1]
+
+    async def adopt(self, sock: socket.socket) -> None:
+        """Take a socket that is connected already."""
+        await asyncio.get_running_loop().connect_accepted_socket(self._make_acceptor, sock, ssl=self._ssl)
+
+    async def opened(self) -> Open:
+        """Return the open of the last connection once it came."""
+        await eventually(lambda: self.acceptors and self.acceptors[-1].engine.remote_open)
+        remote_open = self.acceptors[-1].engine.remote_open
+        assert remote_open is not None
+        return remote_open
 
     # --- what a test says and asks ------------------------------------------------------------------------------------
 
@@ -267,6 +281,11 @@ class Broker:
         """Name a dynamic node."""
         self._dynamic += 1
         return f"dynamic-{self._dynamic}"
+
+
+def accepting() -> bool:
+    """Tell whether asyncio is about to accept a connection: a task of its own does."""
+    return any("_accept_connection" in repr(task.get_coro()) for task in asyncio.all_tasks())
 
 
 def address_of(link: Link) -> str:
