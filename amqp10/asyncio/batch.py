@@ -94,16 +94,20 @@ class Batch:
     def _count(self, receipt: Receipt) -> None:
         self.summary.count(receipt)
         if self._on_outcome is not None:
-            self._on_outcome(receipt)
+            try:
+                self._on_outcome(receipt)
+            except BaseException:
+                self._on_outcome = None  # it broke the call off, and is not to be asked again
+                raise
 
-    def break_off(self) -> SendSummary:
+    def break_off(self) -> None:
         """Count everything as it stands; an outcome that comes later is the sender's to tell."""
         for receipt in self._pending:
-            if receipt.settled:
-                self.summary.count(receipt)
-            else:
+            if not receipt.settled:
                 self.summary.in_doubt += 1
                 receipt.read = receipt.error is not None
-        self._pending.clear()
         self.summary.not_sent += self._current
-        return self.summary
+        settled = [receipt for receipt in self._pending if receipt.settled]
+        self._pending.clear()
+        for receipt in settled:
+            self._count(receipt)

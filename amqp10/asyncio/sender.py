@@ -288,7 +288,8 @@ class Sender(Link[engine.Sender]):
                         await batch.wait_turn(receipt)
             await batch.finish()
         except BaseException as error:
-            error.summary = batch.break_off()  # type: ignore[attr-defined]
+            error.summary = batch.summary  # type: ignore[attr-defined]
+            batch.break_off()
             raise
         return batch.summary
 
